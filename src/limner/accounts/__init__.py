@@ -1,0 +1,19 @@
+"""Who may use the server: users, their passwords, API tokens and logins.
+
+`Accounts(path)` keeps them in a file; `Identity` is whom a request comes from, with the `Scope` of what it may do.
+"""
+
+from .account import AccountProblem, Identity, Scope, Token, User, scope_named, user_name
+from .store import TOKEN_PREFIX, Accounts
+
+__all__ = [
+    "TOKEN_PREFIX",
+    "AccountProblem",
+    "Accounts",
+    "Identity",
+    "Scope",
+    "Token",
+    "User",
+    "scope_named",
+    "user_name",
+]

@@ -1,0 +1,29 @@
+"""The settings' folders."""
+
+from __future__ import annotations
+
+from limner.files import CannotWrite, Folders
+from limner.settings import Settings
+
+
+def folders_of(settings: Settings) -> Folders:
+    """Where everything is, by these settings. Raises `limner.files.FileProblem` for a bad extra_model_paths.yaml."""
+    return Folders.under(
+        settings.base_directory,
+        input=settings.input_directory,
+        output=settings.output_directory,
+        temp=settings.temp_directory,
+        user=settings.user_directory,
+        extra_model_paths=settings.extra_model_paths_config,
+    )
+
+
+def prepared_folders(settings: Settings) -> Folders:
+    """The settings' folders, made where they are missing. Raises `limner.files.FileProblem`."""
+    folders = folders_of(settings)
+    try:
+        folders.prepare()
+    except OSError as error:
+        problem = f"the folder {error.filename} cannot be made: {error.strerror}"
+        raise CannotWrite(problem, "Choose another with --base-directory, or with the flag of that folder") from error
+    return folders

@@ -1,0 +1,1 @@
+"""Everything ComfyUI-shaped: its workflow JSON, object_info, error and frame formats. Pure: no sockets, no files."""

@@ -1,0 +1,123 @@
+"""ComfyUI's custom-node packs: found in `custom_nodes` folders, imported, their classes turned into nodes.
+
+Rules:
+
+- A pack is a folder with an `__init__.py`, or a `.py` file. Names that end in `.disabled` or begin with a dot, and
+  `__pycache__`, are passed over. They load in the order of their names, after every `prestartup_script.py` has run.
+- Where its nodes are looked for is said in `packs_nodes`, what it may leave out in `packs_quirks`.
+- A pack that fails to import is named and the rest load; so is a node whose class cannot be described.
+"""
+
+from __future__ import annotations
+
+import logging
+import runpy
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limner.plugins.library import LoadProblem
+
+from .manifest import declared_lanes
+from .packs_imports import find_packs, free_name, imported, modules_of, pack_name
+from .packs_nodes import find_classes
+from .packs_quirks import fill_in_names, own_logging
+from .packs_web import web_folder
+from .shims.bridge import Bridge
+from .v1 import V1Node
+from .v3 import V3Node, is_v3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What came of one pack. `web` is its folder of files for the editor, where it has one."""
+
+    name: str
+    path: Path
+    nodes: Sequence[V1Node] = ()
+    problems: Sequence[LoadProblem] = ()
+    web: Path | None = None
+    seconds: float = 0.0
+
+
+def load_packs(folders: Iterable[Path], bridge: Bridge) -> list[Pack]:
+    """Import every pack. The shims must be installed. Never raises for what a pack does."""
+    paths = find_packs(folders)
+    early = {path: problem for path in paths if (problem := _run_prestartup(path)) is not None}
+    packs = []
+    for path in paths:
+        pack = load_pack(path, bridge)
+        if path in early:
+            pack = Pack(pack.name, path, pack.nodes, (early[path], *pack.problems), pack.web, pack.seconds)
+        for problem in pack.problems:
+            log.warning("%s: %s", problem.source, problem.message)
+        packs.append(pack)
+    return packs
+
+
+def load_pack(path: Path, bridge: Bridge) -> Pack:
+    """Import one pack. Never raises for what the pack does."""
+    name, started = pack_name(path), time.perf_counter()
+    own = free_name(path)
+    try:
+        with own_logging(own):
+            module = imported(path, own)
+            found = find_classes(module, path)
+        web = web_folder(path, getattr(module, "WEB_DIRECTORY", None))
+        for mended in fill_in_names(module, modules_of(own)):
+            log.warning("%s: %s; it was given to it", name, mended)
+    except (Exception, SystemExit) as error:
+        return Pack(name, path, (), (_problem(name, error),), None, time.perf_counter() - started)
+    nodes, problems = _nodes(name, found.classes, found.titles)
+    try:
+        lanes = declared_lanes(path)
+        for node in nodes:
+            node.schema = lanes.of(node.schema, found.classes[node.schema.type])
+    except ValueError as error:
+        problems.append(LoadProblem(name, str(error)))
+    bridge.classes.update(found.classes)
+    bridge.display_names.update({str(key): str(title) for key, title in found.titles.items()})
+    if web is not None:
+        bridge.web_directories[name] = str(web)
+    if not found.classes and web is None:
+        problems.append(LoadProblem(name, _nothing_found()))
+    return Pack(name, path, nodes, problems, web, time.perf_counter() - started)
+
+
+def _nothing_found() -> str:
+    return "it has no NODE_CLASS_MAPPINGS, and no class with FUNCTION, RETURN_TYPES and CATEGORY, so no nodes"
+
+
+def _problem(source: str, error: BaseException) -> LoadProblem:
+    text = "".join(traceback.format_exception(error))
+    return LoadProblem(source, f"{type(error).__name__}: {error}", text)
+
+
+def _run_prestartup(path: Path) -> LoadProblem | None:
+    script = path / "prestartup_script.py"
+    if not script.is_file():
+        return None
+    try:
+        runpy.run_path(str(script), run_name=f"{path.name}.prestartup_script")
+    except (Exception, SystemExit) as error:
+        return _problem(path.name, error)
+    return None
+
+
+def _nodes(pack: str, classes: Mapping[str, Any], titles: Mapping[Any, Any]) -> tuple[list[V1Node], list[LoadProblem]]:
+    nodes: list[V1Node] = []
+    problems: list[LoadProblem] = []
+    for node_type, cls in classes.items():
+        title = titles.get(node_type)
+        try:
+            make = V3Node if is_v3(cls) else V1Node
+            nodes.append(make(node_type, cls, display_name=str(title) if title else "", module=f"custom_nodes.{pack}"))
+        except Exception as error:
+            problem = _problem(pack, error)
+            problems.append(LoadProblem(pack, f"node {node_type}: {problem.message}", problem.traceback))
+    return nodes, problems

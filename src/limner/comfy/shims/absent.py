@@ -1,0 +1,93 @@
+"""Stand-ins for what ComfyUI has and Limner does not: they can be imported and inherited, not used.
+
+Packs import names at their top that only some of their nodes use. A stand-in lets such a pack load; what uses it
+raises one error that names the pack, the name and the remedy.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+REMEDY = "run this pack in the ComfyUI that it was written for, and tell Limner's authors which name it needs"
+
+CONTRACT = frozenset(
+    {"INPUT_TYPES", "RETURN_TYPES", "RETURN_NAMES", "FUNCTION", "CATEGORY", "DESCRIPTION", "OUTPUT_NODE"}
+    | {"OUTPUT_IS_LIST", "INPUT_IS_LIST", "OUTPUT_TOOLTIPS", "DEPRECATED", "EXPERIMENTAL", "API_NODE"}
+    | {"NOT_IDEMPOTENT", "SEARCH_ALIASES", "IS_CHANGED", "VALIDATE_INPUTS", "check_lazy_status"}
+    | {"fingerprint_inputs", "validate_inputs", "define_schema"}
+)
+"""What node classes declare: a pack's class that inherits an absent one has only what it declares itself."""
+
+
+class NotAvailable(NotImplementedError):
+    """A pack used a part of ComfyUI that is not here."""
+
+    def __init__(self, name: str, pack: str | None) -> None:
+        who = f"the pack {pack!r}" if pack else "a pack"
+        super().__init__(f"{who} uses {name}, an inner part of ComfyUI that Limner does not have: {REMEDY}")
+        self.name, self.pack = name, pack
+
+
+def calling_pack() -> str | None:
+    """The pack whose code is running, the innermost."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        top, _, rest = str(frame.f_globals.get("__name__", "")).partition(".")
+        if top == "custom_nodes" and rest:
+            return rest.split(".")[0]
+        frame = frame.f_back
+    return None
+
+
+class AbsentType(type):
+    """The class of absent classes: their attributes are absent too, so that they can be replaced at import."""
+
+    qualified: str
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_") or name in CONTRACT:
+            raise AttributeError(f"{cls.qualified} has no {name}")
+        return AbsentFunction(f"{cls.qualified}.{name}")
+
+
+class AbsentFunction:
+    """A function or value that is not here. Anything done with it raises `NotAvailable`."""
+
+    def __init__(self, qualified: str) -> None:
+        self.__name__ = qualified.rpartition(".")[2]
+        self.__qualname__ = self.__name__
+        self.qualified = qualified
+
+    def __repr__(self) -> str:
+        return f"<{self.qualified}, not available>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotAvailable(self.qualified, calling_pack())
+
+    def __iter__(self) -> Any:
+        raise NotAvailable(self.qualified, calling_pack())
+
+    def __getitem__(self, key: Any) -> Any:
+        raise NotAvailable(self.qualified, calling_pack())
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return AbsentFunction(f"{self.qualified}.{name}")
+
+
+def absent_class(qualified: str) -> type:
+    """A class that can be inherited and tested against; making an object of it raises `NotAvailable`."""
+
+    def refuse(self: object, *args: Any, **kwargs: Any) -> None:
+        raise NotAvailable(qualified, calling_pack())
+
+    module, _, name = qualified.rpartition(".")
+    return AbsentType(name, (), {"__init__": refuse, "__module__": module, "qualified": qualified})
+
+
+def absent(qualified: str, kind: str) -> Any:
+    """The stand-in for a `class`, `function` or `value`."""
+    return absent_class(qualified) if kind == "class" else AbsentFunction(qualified)

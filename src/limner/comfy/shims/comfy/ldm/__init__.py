@@ -1,0 +1,1 @@
+"""ComfyUI's `comfy.ldm` package: of its networks only what packs compute with."""

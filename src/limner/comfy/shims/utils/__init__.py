@@ -1,0 +1,1 @@
+"""ComfyUI's `utils` package, which it has imported before any pack."""

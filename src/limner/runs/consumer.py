@@ -1,0 +1,189 @@
+"""Takes jobs from the queue, runs them, and sees to it that everyone hears of it.
+
+A job may be paused, and a job of a higher priority takes the place of a running one of a lower: what runs is stopped
+at its next check, and goes on from there when it is taken again.
+
+The order at the end of a run is fixed: the history, its last event, then the queue; so that a client that hears of the
+end finds the run in the history. A job whose graph cannot be made, or that the engine fails on, ends as failed, and the
+next one is taken: nothing that a job does stops the consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from limner.engine import Engine, RunRequest
+from limner.engine.events import Event, RunFinished, RunStarted
+from limner.engine.values import Failure
+from limner.graph import InvalidGraph
+from limner.queue import Job, JobQueue
+
+from .bus import Bus, Notice, QueueChanged
+from .history import History
+from .scribe import Scribe
+from .turns import Turns
+
+log = logging.getLogger(__name__)
+
+
+class Consumer:
+    """Runs queued jobs, `concurrency` at a time, and besides those of which only the last files are being written."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        engine: Engine,
+        prepare: Callable[[Job], Awaitable[RunRequest]],
+        history: History,
+        bus: Bus,
+        *,
+        concurrency: int = 1,
+        free: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`prepare` makes a job's graph; it may raise `InvalidGraph`. `free` frees a device that a job has to leave."""
+        self._queue = queue
+        self._engine = engine
+        self._prepare = prepare
+        self._history = history
+        self._bus = bus
+        self._turns = Turns(concurrency)
+        self._free = free
+        self._concurrency = concurrency
+        self._running: dict[str, asyncio.Event] = {}
+        self._leaving: dict[str, Callable[[str], Awaitable[bool]]] = {}
+        """Jobs that stop for a while, and what the queue does with them then."""
+        self._orders: set[asyncio.Task[bool]] = set()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The ids of the jobs in progress."""
+        return tuple(self._running)
+
+    async def serve(self) -> None:
+        """Run jobs until cancelled; jobs in progress are cancelled then, and stay in a durable queue."""
+        stop = self._queue.watch(self._queue_changed)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self._turns.workers):
+                    workers.create_task(self._work())
+        finally:
+            stop()
+
+    async def pause(self, job: str) -> bool:
+        """Keep a running or waiting job until `resume`; whether there was one."""
+        return await self._stop(job, self._queue.pause) or await self._queue.pause(job)
+
+    async def resume(self, job: str) -> bool:
+        """Let a paused job go on, when it is its turn; whether it was paused."""
+        return await self._queue.resume(job)
+
+    async def _stop(self, job: str, then: Callable[[str], Awaitable[bool]]) -> bool:
+        """Stop a running job, to go on another time; whether it was running."""
+        stopping = self._running.get(job)
+        if stopping is None:
+            return False
+        self._leaving[job] = then
+        stopping.set()
+        await self._engine.interrupt(job, keep=True)
+        return True
+
+    def _preempt(self) -> None:
+        """Where a job waits whose priority is higher than that of one that runs, that one has to leave."""
+        running = [job for job in self._queue.running() if job.id in self._running]
+        if len(running) < self._concurrency:
+            return
+        waiting = self._queue.next()
+        least = min(running, key=lambda job: job.priority)
+        if waiting is not None and waiting.priority > least.priority and not self._leaving:
+            order = asyncio.ensure_future(self._stop(least.id, self._queue.put_back))
+            self._orders.add(order)
+            order.add_done_callback(self._orders.discard)
+
+    async def interrupt(self, run: str | None = None) -> bool:
+        """Stop this run, or every run in progress; whether there was one."""
+        chosen = [name for name in self._running if run is None or name == run]
+        for name in chosen:
+            self._leaving.pop(name, None)
+            self._running[name].set()
+            await self._engine.interrupt(name)
+        return bool(chosen)
+
+    async def _work(self) -> None:
+        while True:
+            async with self._turns.turn() as turn:
+                job = await self._queue.take()
+                self._running[job.id] = asyncio.Event()
+                try:
+                    left = await self._run(job, turn.give)
+                finally:
+                    del self._running[job.id]
+                    then = self._leaving.pop(job.id, self._queue.done)
+                if left:
+                    await self._make_room()
+                await (then if left else self._queue.done)(job.id)
+
+    async def _make_room(self) -> None:
+        """A host that cannot be asked has nothing on its device."""
+        if self._free is not None:
+            try:
+                await self._free()
+            except Exception as error:
+                log.warning("the device was not freed: %s", error)
+
+    async def _run(self, job: Job, give_turn: Callable[[], None]) -> bool:
+        """Run the job; whether it stopped to go on another time."""
+        scribe = Scribe(job)
+        last: list[Event] = []
+
+        def sink(events: Sequence[Event]) -> None:
+            scribe.hear(events)
+            if isinstance(events[-1], RunFinished):
+                last.append(events[-1])
+                events = events[:-1]
+            self._publish(job, events)
+
+        try:
+            request = await self._prepare(job)
+            if self._running[job.id].is_set():
+                sink(_stopped(job.id))
+            else:
+                await self._engine.run(request, sink, give_turn)
+        except InvalidGraph as error:
+            scribe.refused(error)
+            last.append(_refusal(job.id, error))
+        except Exception as error:
+            log.exception("job %s", job.id)
+            last.append(RunFinished(job.id, 1, "failed", failure=Failure(type(error).__name__, str(error))))
+            scribe.hear(last)
+        if job.id in self._leaving and isinstance(last[-1], RunFinished) and last[-1].status == "cancelled":
+            return True
+        self._history.record(scribe.entry())
+        self._publish(job, last)
+        return False
+
+    def _publish(self, job: Job, events: Sequence[Event]) -> None:
+        if events:
+            self._bus.tell(events, job.id, job.client)
+
+    def _queue_changed(self) -> None:
+        self._preempt()
+        self._bus.publish([Notice(QueueChanged(len(self._queue)))])
+
+
+def _stopped(run: str) -> Sequence[Event]:
+    """An interruption that came before the run had begun."""
+    failure = Failure("Interrupted", "The run was interrupted before it began", interrupted=True)
+    return [RunStarted(run, 1), RunFinished(run, 2, "cancelled", failure=failure)]
+
+
+def _refusal(run: str, error: InvalidGraph) -> RunFinished:
+    first = error.problems[0] if error.problems else None
+    failure = Failure(
+        "InvalidGraph",
+        str(error),
+        remedy=first.remedy if first is not None else "",
+        node=first.node if first is not None else "",
+    )
+    return RunFinished(run, 1, "failed", failure=failure)

@@ -1,0 +1,79 @@
+"""Run one node in a test, with no server and no engine.
+
+result = run_node(invert, image=torch.zeros(1, 8, 8, 3))
+assert result.values[0].mean() == 1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from .context import Cancelled
+from .implementation import Implementation, Result
+from .tape import BlankTape, Tape
+
+Service = TypeVar("Service")
+
+
+@dataclass(slots=True)
+class RecordingContext:
+    """A `NodeContext` that remembers what the node said. `cancel_after`: progress reports until it is cancelled."""
+
+    services: tuple[object, ...] = ()
+    hidden: Mapping[str, object] = field(default_factory=dict)
+    node: str = "1"
+    run: str = "test"
+    folder: Path | None = None
+    cancel_after: int | None = None
+    reports: list[tuple[float, float, str]] = field(default_factory=list)
+    previews: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def progress(self, value: float, maximum: float, text: str = "") -> None:
+        self.reports.append((value, maximum, text))
+        self.check_cancelled()
+
+    def preview(self, image: bytes, media_type: str = "image/jpeg") -> None:
+        self.previews.append((image, media_type))
+
+    def check_cancelled(self) -> None:
+        if self.cancel_after is not None and len(self.reports) >= self.cancel_after:
+            raise Cancelled("cancelled by the test")
+
+    def temporary_folder(self) -> Path:
+        if self.folder is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="limner-test-"))
+        return self.folder
+
+    def once(self, what: str, decide: Callable[[], object]) -> tuple[object, bool]:
+        return decide(), False
+
+    def tape(self) -> Tape:
+        return BlankTape()
+
+    def service(self, kind: type[Service]) -> Service:
+        for service in self.services:
+            if isinstance(service, kind):
+                return service
+        raise LookupError(f"the test gave no {kind.__name__}; pass it in RecordingContext(services=...)")
+
+
+def run_node(implementation: Implementation, /, context: RecordingContext | None = None, **inputs: object) -> Result:
+    """Call a node with these inputs. Defaults of the schema stand in for inputs that are not given."""
+    given: dict[str, object] = {
+        entry.name: entry.options["default"] for entry in implementation.schema.inputs if "default" in entry.options
+    }
+    given.update(inputs)
+    result = implementation.call(given, context or RecordingContext())
+    if inspect.isawaitable(result):
+
+        async def wait() -> Result:
+            return await result
+
+        return asyncio.run(wait())
+    return result

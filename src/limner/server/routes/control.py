@@ -1,0 +1,28 @@
+"""`/interrupt` and `/free`: stop what runs, and give memory back."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ..answers import answer, bad_request, read_object
+from ..services import services
+
+
+async def interrupt(request: web.Request) -> web.Response:
+    """Stop the run `prompt_id`, or whatever runs; one that does not run is left alone."""
+    body = await read_object(request, empty=True)
+    run = body.get("prompt_id")
+    if run is not None and not isinstance(run, str):
+        bad_request("prompt_id is not text", "Give the id of the run, or leave it out to stop whatever runs")
+    await services(request).consumer.interrupt(run)
+    return answer({})
+
+
+async def free(request: web.Request) -> web.Response:
+    """`unload_models`: unload what no run uses; `free_memory`: forget cached results too."""
+    body = await read_object(request, empty=True)
+    await services(request).machine.free(models=bool(body.get("unload_models")), cache=bool(body.get("free_memory")))
+    return answer({})
+
+
+ROUTES = (web.post("/interrupt", interrupt), web.post("/free", free))

@@ -1,0 +1,67 @@
+"""`/internal`: what only the editor asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+from aiohttp import web
+
+from ..answers import answer, bad_request, read_object
+from ..services import services
+from ..socket import SOCKETS
+
+
+async def logs(request: web.Request) -> web.Response:
+    """The latest log as one text."""
+    return answer("".join(f"{line.time} - {line.text}\n" for line in services(request).logs.lines()))
+
+
+async def raw_logs(request: web.Request) -> web.Response:
+    """The latest log line by line."""
+    entries = [{"t": line.time, "m": f"{line.text}\n"} for line in services(request).logs.lines()]
+    size = shutil.get_terminal_size()
+    return answer({"entries": entries, "size": {"cols": size.columns, "rows": size.lines}})
+
+
+async def subscribe_logs(request: web.Request) -> web.Response:
+    """Send new log lines to a socket, or stop: `{"clientId": ..., "enabled": true}`."""
+    body = await read_object(request)
+    client = body.get("clientId")
+    if not isinstance(client, str):
+        bad_request("There is no clientId", 'Send {"clientId": ..., "enabled": true}')
+    request.app[SOCKETS].follow_logs(client, bool(body.get("enabled")))
+    return answer({})
+
+
+async def folder_paths(request: web.Request) -> web.Response:
+    """The search paths of every kind of model, and the folders of inputs and outputs."""
+    folders = services(request).folders
+    paths = {name: [str(path) for path in folder.paths] for name, folder in folders.models.items()}
+    more = {name: [str(folders.media_folder(name))] for name in ("input", "output", "temp")}
+    return answer(paths | more)
+
+
+async def files(request: web.Request) -> web.Response:
+    """The names of the files in input, output or temp, the latest first."""
+    folder = services(request).folders.media_folder(request.match_info["folder"])
+    return answer(await asyncio.to_thread(_latest, folder))
+
+
+def _latest(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        found = [(entry.stat().st_mtime, entry.name) for entry in entries if entry.is_file()]
+    return [name for _, name in sorted(found, reverse=True) if not name.endswith(".part")]
+
+
+ROUTES = (
+    web.get("/internal/logs", logs),
+    web.get("/internal/logs/raw", raw_logs),
+    web.patch("/internal/logs/subscribe", subscribe_logs),
+    web.get("/internal/folder_paths", folder_paths),
+    web.get("/internal/files/{folder}", files),
+)

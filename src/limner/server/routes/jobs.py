@@ -1,0 +1,201 @@
+"""`/jobs`: every job with an explicit state, whether it waits, runs, is paused or has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NoReturn
+
+from aiohttp import web
+
+from limner.comfy.history import PAUSED, PENDING, RUNNING, STATUS, described_entry, described_job
+from limner.queue import Job
+from limner.runs.entry import SECRETS
+
+from ..answers import ApiError, answer, bad_request, ids, not_found, read_object, whole_number
+from ..services import Services, services
+
+STATES = (RUNNING, PENDING, PAUSED, *STATUS.values())
+PAGE = 200
+LARGEST_PAGE = 1000
+SORTS = {"created_at": "create_time", "execution_duration": "execution_duration"}
+
+
+async def list_jobs(request: web.Request) -> web.Response:
+    """Jobs, those that run first, then those that wait or are paused, then the latest that have ended.
+
+    Query: `status` (several with commas), `workflow_id`, `sort_by` (created_at, execution_duration), `sort_order`
+    (asc, desc), `limit`, `offset`.
+    """
+    limit = min(whole_number(request, "limit", low=1) or PAGE, LARGEST_PAGE)
+    offset = whole_number(request, "offset") or 0
+    served, states = services(request), _states(request)
+    plain = not {"sort_by", "sort_order", "workflow_id"}.intersection(request.query)
+    if plain and states.issuperset(STATUS.values()):
+        total, page = _page(served, states, offset, limit)
+    else:
+        jobs = _sorted(request, _jobs(served, states))
+        workflow = request.query.get("workflow_id")
+        chosen = [job for job in jobs if not workflow or job["workflow_id"] == workflow]
+        total, page = len(chosen), chosen[offset : offset + limit]
+    more = offset + len(page) < total
+    pages = {"offset": offset, "limit": limit, "total": total, "has_more": more}
+    return answer({"jobs": page, "pagination": pages})
+
+
+def _page(served: Services, states: frozenset[str], offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many jobs there are, and one page of them; nothing but the page is read."""
+    live = _live(served, states)
+    page = [described_job(job, state) for job, state in live[offset : offset + limit]]
+    end = len(served.history) - max(0, offset - len(live))
+    first = max(0, end - (limit - len(page)))
+    if first < end:
+        page += [described_entry(entry) for entry in reversed(served.history.entries(end - first, first))]
+    return len(live) + len(served.history), page
+
+
+def _live(served: Services, states: frozenset[str]) -> list[tuple[Job, str]]:
+    """The jobs that run, that wait, and that are paused; one that has ended in the history is not told of twice."""
+    running = [(job, RUNNING) for job in served.queue.running() if served.history.get(job.id) is None]
+    return [
+        *(running if RUNNING in states else ()),
+        *((job, PENDING) for job in (served.queue.waiting() if PENDING in states else ())),
+        *((job, PAUSED) for job in (served.queue.paused() if PAUSED in states else ())),
+    ]
+
+
+def _states(request: web.Request) -> frozenset[str]:
+    text = request.query.get("status", "")
+    states = frozenset(part.strip() for part in text.split(",") if part.strip())
+    unknown = states.difference(STATES)
+    if unknown:
+        bad_request(f"There is no job state {', '.join(sorted(unknown))}", f"Known are {', '.join(STATES)}")
+    return states or frozenset(STATES)
+
+
+def _jobs(served: Services, states: frozenset[str]) -> list[dict[str, Any]]:
+    jobs = [described_job(job, state) for job, state in _live(served, states)]
+    if states.intersection(STATUS.values()):
+        ended = [described_entry(entry) for entry in reversed(served.history.entries())]
+        jobs += [job for job in ended if job["status"] in states]
+    return jobs
+
+
+def _sorted(request: web.Request, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    by, order = request.query.get("sort_by"), request.query.get("sort_order", "desc")
+    if order not in ("asc", "desc"):
+        bad_request(f"There is no sort order {order!r}", "Use asc or desc")
+    if by is None:
+        return jobs if "sort_order" not in request.query or order == "desc" else jobs[::-1]
+    if by not in SORTS:
+        bad_request(f"Jobs cannot be sorted by {by!r}", f"Use one of {', '.join(SORTS)}")
+    key = _duration if by == "execution_duration" else _created
+    return sorted(jobs, key=key, reverse=order == "desc")
+
+
+def _created(job: Mapping[str, Any]) -> float:
+    return float(job["create_time"])
+
+
+def _duration(job: Mapping[str, Any]) -> float:
+    start, end = job["execution_start_time"], job["execution_end_time"]
+    return float(end - start) if start is not None and end is not None else 0.0
+
+
+async def get_job(request: web.Request) -> web.Response:
+    """One job with its workflow and outputs; 404 for an unknown one."""
+    served, name = services(request), request.match_info["job"]
+    entry = served.history.get(name)
+    live = ((RUNNING, served.queue.running()), (PENDING, served.queue.waiting()), (PAUSED, served.queue.paused()))
+    for state, jobs in live:
+        for job in jobs:
+            if job.id == name and not (entry and state == RUNNING):
+                told = described_job(job, state, detail=True)
+                extra = {key: value for key, value in job.extra.items() if key not in SECRETS}
+                return answer(told | {"workflow": {"prompt": job.prompt, "extra_data": extra}})
+    if entry is not None:
+        return answer(described_entry(entry, detail=True))
+    not_found(f"There is no job {name}", "See /jobs for those that there are")
+
+
+async def explain_job(request: web.Request) -> web.Response:
+    """Why each step of a job ran, was cached or was skipped; known of the latest jobs since the server's start."""
+    served, name = services(request), request.match_info["job"]
+    unfinished = (*served.queue.waiting(), *served.queue.paused(), *served.queue.running())
+    waits = any(job.id == name for job in unfinished)
+    if not waits and served.history.get(name) is None:
+        not_found(f"There is no job {name}", "See /jobs for those that there are")
+    reasons = served.machine.explain(name)
+    if reasons is None and not waits:
+        not_found(
+            f"The reasons of the steps of job {name} are not remembered any more",
+            "They are kept for the latest jobs, until the server is stopped; run the workflow again",
+        )
+    reasons = reasons or ()
+    counts = Counter(reason.outcome for reason in reasons)
+    return answer({"job_id": name, "counts": counts, "steps": [asdict(reason) for reason in reasons]})
+
+
+async def pause_job(request: web.Request) -> web.Response:
+    """Stop a running job at its next check, or keep a waiting one, until it is resumed; what it has done is kept."""
+    served, name = services(request), request.match_info["job"]
+    if not await served.consumer.pause(name) and not _is_paused(served, name):
+        _no_live_job(served, name)
+    return answer({"job_id": name, "status": PAUSED})
+
+
+async def resume_job(request: web.Request) -> web.Response:
+    """Let a paused job go on from where it was, when it is its turn; a job that waits or runs is left as it is."""
+    served, name = services(request), request.match_info["job"]
+    if not await served.consumer.resume(name):
+        if any(job.id == name for job in served.queue.running()):
+            return answer({"job_id": name, "status": RUNNING})
+        if all(job.id != name for job in served.queue.waiting()):
+            _no_live_job(served, name)
+    return answer({"job_id": name, "status": PENDING})
+
+
+def _is_paused(served: Services, name: str) -> bool:
+    return any(job.id == name for job in served.queue.paused())
+
+
+def _no_live_job(served: Services, name: str) -> NoReturn:
+    if served.history.get(name) is not None:
+        raise ApiError(409, "job_has_ended", f"The job {name} has ended", "Queue its workflow again to run it again")
+    not_found(f"There is no job {name}", "See /jobs for those that there are")
+
+
+async def cancel_job(request: web.Request) -> web.Response:
+    """Take a waiting job out of the queue, or stop a running one; one that has ended is left as it is."""
+    served, name = services(request), request.match_info["job"]
+    if not await _cancel(served, [name]) and served.history.get(name) is None:
+        not_found(f"There is no job {name}", "See /jobs for those that there are")
+    return answer({"job_id": name, "cancelled": True})
+
+
+async def cancel_jobs(request: web.Request) -> web.Response:
+    """The same for several: `{"job_ids": [...]}`."""
+    body = await read_object(request)
+    if "job_ids" not in body:
+        bad_request("There are no job_ids", 'Send {"job_ids": [ids]}')
+    return answer({"cancelled": await _cancel(services(request), ids(body, "job_ids"))})
+
+
+async def _cancel(served: Services, names: list[str]) -> list[str]:
+    cancelled = list(await served.queue.delete(names))
+    for name in names:
+        if name not in cancelled and await served.consumer.interrupt(name):
+            cancelled.append(name)
+    return cancelled
+
+
+ROUTES = (
+    web.get("/jobs", list_jobs),
+    web.post("/jobs/cancel", cancel_jobs),
+    web.get("/jobs/{job}", get_job),
+    web.get("/jobs/{job}/explain", explain_job),
+    web.post("/jobs/{job}/cancel", cancel_job),
+    web.post("/jobs/{job}/pause", pause_job),
+    web.post("/jobs/{job}/resume", resume_job),
+)

@@ -1,0 +1,70 @@
+"""What the machine is and whether the server is well."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+from aiohttp import web
+
+from ..answers import answer
+from ..services import services
+from ..socket import features
+
+COMFYUI_VERSION = "0.3.64"
+"""The version of ComfyUI whose interface this server has; clients compare it with what they need."""
+
+
+async def system_stats(request: web.Request) -> web.Response:
+    """Memory, versions and devices, as ComfyUI tells them."""
+    served = services(request)
+    memory = psutil.virtual_memory()
+    system: dict[str, Any] = {
+        "os": os.name,
+        "ram_total": memory.total,
+        "ram_free": memory.available,
+        "comfyui_version": COMFYUI_VERSION,
+        "limner_version": served.settings.version,
+        "required_frontend_version": _version("comfyui-frontend-package"),
+        "installed_templates_version": _version("comfyui-workflow-templates"),
+        "required_templates_version": _version("comfyui-workflow-templates"),
+        "python_version": sys.version,
+        "pytorch_version": "",
+        "embedded_python": False,
+        "argv": list(served.settings.arguments),
+    }
+    return answer({"system": system | dict(served.machine.versions()), "devices": list(served.machine.devices())})
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+async def get_features(request: web.Request) -> web.Response:
+    """What the server can do."""
+    return answer(features(services(request)))
+
+
+async def healthz(_: web.Request) -> web.Response:
+    """The server answers."""
+    return answer({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether runs start at once: 503 while the nodes are still loading."""
+    ready = services(request).machine.ready
+    return answer({"status": "ready" if ready else "loading"}, 200 if ready else 503)
+
+
+ROUTES = (
+    web.get("/system_stats", system_stats),
+    web.get("/features", get_features),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+)

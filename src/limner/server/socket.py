@@ -1,0 +1,188 @@
+"""The WebSocket: every client has its own place in the bus, so that none waits for another.
+
+Rules:
+
+- A client that gives no `clientId` gets one. Until it shows itself to be an editor (by announcing its features), it
+  observes every run, in JSON frames only; all others get the frames of their own runs, and what concerns everyone.
+- `?since=N` replays the frames with a sequence above N as far as they are kept. A client that comes back under its id
+  gets what it missed without asking.
+- Binary frames (previews, texts of progress) go to the client whose run it is.
+- A client that does not read is dropped when its own buffer stays full; nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from limner.comfy.frames import Frame, json_frame, status_frame
+from limner.runs import Message
+
+from .answers import ApiError, whole_number
+from .auth import identity
+from .services import LogLine, Reader, Services, services
+from .translation import Translator
+
+log = logging.getLogger(__name__)
+REMEMBERED_CLIENTS = 4096
+LONGEST_MESSAGE = 2**20
+SEND_TIMEOUT = 60.0
+"""Seconds in which a client must take a batch of frames."""
+MOST_LINES = 256
+"""Log lines on their way at once."""
+
+
+def features(services: Services) -> Mapping[str, Any]:
+    """What the server can do, as clients ask for it."""
+    return {"supports_preview_metadata": True, "max_upload_size": services.settings.max_upload_bytes}
+
+
+class Client:
+    """One connected socket."""
+
+    def __init__(self, socket: web.WebSocketResponse, sid: str, user: str, observes: bool) -> None:
+        self.socket = socket
+        self.user = user
+        self.sid = sid
+        self.observes = observes
+        self.announced = False
+        self.features: Mapping[str, Any] = {}
+
+    def wants(self, message: Message) -> bool:
+        if message.run is None:
+            return message.client is None or message.client == self.sid
+        return self.observes or message.client == self.sid
+
+    async def send(self, frame: Frame, own: bool) -> None:
+        """Send a frame in the form that this client takes. Raises ConnectionError."""
+        if frame.binary is None:
+            await self.socket.send_str(frame.text or "")
+        elif own and not self.observes:
+            described = frame.described is not None and self.features.get("supports_preview_metadata") is True
+            data = frame.described if described else frame.binary
+            assert data is not None
+            await self.socket.send_bytes(data)
+
+
+class Sockets:
+    """All connected clients."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.translator = Translator()
+        self._clients: dict[str, Client] = {}
+        self._delivered: OrderedDict[str, int] = OrderedDict()
+        self._log_readers: dict[str, Callable[[], None]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Handle one connection from its opening to its end."""
+        named = request.query.get("clientId", "")
+        since = whole_number(request, "since")
+        user = identity(request).user
+        known = self._clients.get(named)
+        if known is not None and known.user != user:
+            raise ApiError(409, "client_taken", "Another user has this clientId", "Use a clientId of your own")
+        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=LONGEST_MESSAGE, compress=False)
+        await socket.prepare(request)
+        client = Client(socket, named or uuid.uuid4().hex, user, observes=not named)
+        if since is None and named:
+            since = self._delivered.get(named)
+        subscription = services(request).bus.subscribe(since=since)
+        previous, self._clients[client.sid] = self._clients.get(client.sid), client
+        if previous is not None:
+            await previous.socket.close()
+        writer = asyncio.create_task(self._write(client, subscription))
+        try:
+            await self._read(client)
+        finally:
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+            subscription.close()
+            if self._clients.get(client.sid) is client:
+                del self._clients[client.sid]
+                self.follow_logs(client.sid, False)
+        return socket
+
+    async def close(self) -> None:
+        """Tell all clients that the server goes."""
+        for client in list(self._clients.values()):
+            await client.socket.close(code=1001, message=b"The server is shutting down")
+
+    def follow_logs(self, sid: str, wanted: bool) -> None:
+        """Send a client each new log line, or stop that."""
+        stop = self._log_readers.pop(sid, None)
+        if stop is not None:
+            stop()
+        client = self._clients.get(sid)
+        if wanted and client is not None:
+            loop = asyncio.get_running_loop()
+
+            def tell(line: LogLine) -> None:
+                loop.call_soon_threadsafe(self._tell_log, client, line)  # lines are logged in any thread
+
+            self._log_readers[sid] = self._services.logs.watch(tell)
+
+    def _tell_log(self, client: Client, line: LogLine) -> None:
+        if len(self._telling) >= MOST_LINES:  # the client does not read; what it misses is in /internal/logs
+            return
+        entry = {"t": line.time, "m": line.text + "\n"}
+        frame = json_frame("logs", {"entries": [entry], "size": None}, 0)
+        task = asyncio.get_running_loop().create_task(client.send(frame, own=True))
+        self._telling.add(task)
+        task.add_done_callback(self._told)
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._telling.discard(task)
+        if not task.cancelled():
+            task.exception()  # a client that is gone need not be told
+
+    async def _write(self, client: Client, subscription: Reader) -> None:
+        try:
+            await client.send(status_frame(len(self._services.queue), 0, client.sid), own=True)
+            missed = 0
+            async for batch in subscription:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    # Too slow for the ring: at least the queue's length is right again.
+                    if subscription.missed > missed:
+                        missed = subscription.missed
+                        await client.send(status_frame(len(self._services.queue), subscription.cursor), own=True)
+                    for message, frame in self.translator.batch(filter(client.wants, batch)):
+                        await client.send(frame, own=message.client == client.sid)
+                        self._remember(client.sid, message.sequence)
+        except (ConnectionError, TimeoutError, RuntimeError) as error:
+            log.debug("client %s is gone: %s", client.sid, error)
+            await client.socket.close()
+
+    def _remember(self, sid: str, sequence: int) -> None:
+        self._delivered[sid] = sequence
+        self._delivered.move_to_end(sid)
+        while len(self._delivered) > REMEMBERED_CLIENTS:
+            self._delivered.popitem(last=False)
+
+    async def _read(self, client: Client) -> None:
+        async for message in client.socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            try:
+                data = json.loads(message.data)
+            except (ValueError, RecursionError):
+                log.debug("client %s sent what is not JSON", client.sid)
+                continue
+            if isinstance(data, dict) and data.get("type") == "feature_flags" and not client.announced:
+                given = data.get("data")
+                client.features = given if isinstance(given, dict) else {}
+                client.announced, client.observes = True, False
+                await client.send(json_frame("feature_flags", features(self._services), 0), own=True)
+
+
+SOCKETS = web.AppKey("sockets", Sockets)

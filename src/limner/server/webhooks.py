@@ -1,0 +1,163 @@
+"""Webhooks: a job's events, posted to an address that the job names.
+
+    {"prompt": {...}, "webhook": "https://example.org/done"}
+    {"prompt": {...}, "webhook": {"url": "https://example.org/all", "events": ["executing", "executed"]}}
+
+Rules:
+
+- A webhook is a reader of the bus like a socket: it has a place of its own there, and nothing waits for it.
+- Each request is `{"job_id", "events": [frames]}`: the frames that the WebSocket gets, in order, each with its
+  sequence. What happens while one request is under way goes into the next. Without `events`, those of `ENDS` are sent.
+- A request that is not answered with a status below 400 is made again after a pause that doubles, `ATTEMPTS` times in
+  all; then the job's webhook is given up with a warning. It may come twice: the sequence tells.
+- Only hosts of the setting `webhook_hosts`, and this machine, are sent to. Redirections are not followed.
+- Jobs that a queue on disk has kept over a restart keep their webhooks; it is what is left to happen that is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from limner.comfy.frames import Frame
+from limner.engine.events import RunFinished
+from limner.queue import Job
+from limner.runs import Message
+
+from .answers import bad_request
+from .services import Reader, Services
+from .translation import Translator
+
+log = logging.getLogger(__name__)
+
+KEY = "webhook"
+"""Where a job's `extra` has its webhook."""
+ENDS = ("execution_start", "executed", "execution_success", "execution_error", "execution_interrupted")
+ATTEMPTS = 6
+FIRST_PAUSE = 0.5
+ANSWER_SECONDS = 10.0
+AT_ONCE = 256
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """`events` are types of frames."""
+
+    url: str
+    events: Sequence[str] = ENDS
+
+
+def read_webhook(given: object, hosts: Sequence[str]) -> Webhook | None:
+    """The webhook of a request's body, or None. Raises ApiError for one that cannot be used."""
+    if given is None:
+        return None
+    said: Mapping[str, Any] = given if isinstance(given, Mapping) else {"url": given}
+    url, events = said.get("url"), said.get("events", list(ENDS))
+    if not isinstance(url, str) or not _host(url):
+        bad_request("webhook is not an address", 'Give {"url": "https://..."}, or the address alone')
+    if not isinstance(events, list) or not all(isinstance(kind, str) for kind in events):
+        bad_request("The webhook's events are not a list of types", f"Give a list of types such as {', '.join(ENDS)}")
+    if not (_host(url) in (*LOOPBACK, *hosts) or "*" in hosts):
+        remedy = f"Start the server with --webhook-hosts {_host(url)}, or * for every host"
+        bad_request(f"Webhooks may not be sent to {_host(url)}", remedy)
+    return Webhook(url, tuple(events))
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+class Webhooks:
+    """The webhooks of the jobs that wait or run."""
+
+    def __init__(self, services: Services, translator: Translator) -> None:
+        self._services = services
+        self._translator = translator
+        self._session: aiohttp.ClientSession | None = None
+        self._readers: dict[str, asyncio.Task[None]] = {}
+
+    def resume(self) -> None:
+        """Take up the webhooks of the jobs that are in the queue already."""
+        queue = self._services.queue
+        for job in (*queue.waiting(), *queue.running()):
+            self.follow(job)
+
+    def follow(self, job: Job) -> None:
+        """Tell the job's webhook, if it has one, of what happens from now on."""
+        said = job.extra.get(KEY)
+        if not isinstance(said, Mapping) or job.id in self._readers:
+            return
+        hook = Webhook(str(said.get("url")), tuple(said.get("events", ENDS)))
+        subscription = self._services.bus.subscribe(since=self._services.bus.last)
+        reader = asyncio.create_task(self._read(job.id, hook, subscription), name=f"webhook of {job.id}")
+        self._readers[job.id] = reader
+        reader.add_done_callback(lambda done: self._readers.pop(job.id, None))
+
+    async def close(self) -> None:
+        readers = list(self._readers.values())
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    async def _read(self, run: str, hook: Webhook, subscription: Reader) -> None:
+        try:
+            async for batch in subscription:
+                mine = [message for message in batch if message.run == run]
+                if mine and not await self._tell(run, hook, mine):
+                    return
+                if any(isinstance(message.body, RunFinished) for message in mine):
+                    return
+        finally:
+            subscription.close()
+
+    async def _tell(self, run: str, hook: Webhook, messages: Sequence[Message]) -> bool:
+        """Whether the webhook still wants to hear."""
+        frames = [frame for _, frame in self._translator.batch(messages)]
+        wanted = [told for frame in frames if (told := _read_frame(frame)) and told["type"] in hook.events]
+        for first in range(0, len(wanted), AT_ONCE):
+            if not await self._post(hook.url, {"job_id": run, "events": wanted[first : first + AT_ONCE]}):
+                log.warning("the webhook of job %s, %s, is given up after %d attempts", run, hook.url, ATTEMPTS)
+                return False
+        return True
+
+    async def _post(self, url: str, body: Mapping[str, Any]) -> bool:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
+            try:
+                async with self._session.post(url, json=body, allow_redirects=False) as answer:
+                    if answer.status < 400:
+                        return True
+                    problem = f"status {answer.status}"
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                problem = str(error) or type(error).__name__
+            log.debug("webhook %s: %s", url, problem)
+        return False
+
+
+WEBHOOKS = web.AppKey("webhooks", Webhooks)
+
+
+def _read_frame(frame: Frame) -> dict[str, Any] | None:
+    text = frame.text
+    if text is None:
+        return None
+    told: dict[str, Any] = json.loads(text)
+    return told

@@ -1,0 +1,97 @@
+"""The bus: order, replay, readers that stall."""
+
+from __future__ import annotations
+
+import asyncio
+
+from limner.engine.events import StepPreview
+from limner.runs import Bus, Message, Notice, Subscription
+
+
+def publish(bus: Bus, *bodies: object) -> None:
+    bus.publish([Notice(body) for body in bodies])
+
+
+def bodies(batch: tuple[Message, ...]) -> list[object]:
+    return [message.body for message in batch]
+
+
+async def collect(subscription: Subscription, count: int) -> list[object]:
+    found: list[object] = []
+    async for batch in subscription:
+        found.extend(bodies(batch))
+        if len(found) >= count:
+            return found
+    return found
+
+
+async def test_every_reader_gets_every_message_in_order() -> None:
+    bus = Bus()
+    readers = [bus.subscribe() for _ in range(3)]
+    publish(bus, "a", "b")
+    publish(bus, "c")
+    for reader in readers:
+        assert await collect(reader, 3) == ["a", "b", "c"]
+        assert reader.cursor == 3
+
+
+async def test_a_waiting_reader_is_woken() -> None:
+    bus = Bus()
+    reading = asyncio.ensure_future(collect(bus.subscribe(), 1))
+    await asyncio.sleep(0)
+    publish(bus, "a")
+    assert await reading == ["a"]
+
+
+async def test_a_reader_may_begin_in_the_past() -> None:
+    bus = Bus()
+    publish(bus, *"abcd")
+    assert bodies(bus.subscribe(since=2).take()) == ["c", "d"]
+    assert bodies(bus.subscribe(since=0).take()) == ["a", "b", "c", "d"]
+    assert bus.subscribe().take() == ()
+    later = bus.subscribe(since=99)
+    publish(bus, "e")
+    assert bodies(later.take()) == ["e"]
+
+
+async def test_a_stalled_reader_blocks_nobody_and_knows_what_it_missed() -> None:
+    bus = Bus(size=4)
+    slow = bus.subscribe()
+    publish(bus, *range(10))
+    assert bodies(slow.take()) == [6, 7, 8, 9]
+    assert slow.missed == 6
+    publish(bus, 10)
+    assert bodies(slow.take()) == [10]
+    assert slow.missed == 6
+
+
+async def test_batches_are_bounded() -> None:
+    bus = Bus()
+    reader = bus.subscribe()
+    publish(bus, *range(10))
+    assert bodies(reader.take(limit=3)) == [0, 1, 2]
+    assert await collect(reader, 7) == [3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_only_the_latest_pictures_are_kept() -> None:
+    bus = Bus(pictures=1)
+    pictures = [StepPreview("r", number, "n", "n", b"", "image/png") for number in range(3)]
+    publish(bus, "a", *pictures, "b")
+    assert bodies(bus.subscribe(since=0).take()) == ["a", pictures[2], "b"]
+
+
+async def test_closing_ends_the_iteration() -> None:
+    bus = Bus()
+    subscription = bus.subscribe()
+    reading = asyncio.ensure_future(collect(subscription, 1))
+    await asyncio.sleep(0)
+    subscription.close()
+    assert await reading == []
+
+
+async def test_messages_say_whose_they_are() -> None:
+    bus = Bus()
+    bus.publish([Notice("a", run="r", client="c")])
+    [message] = bus
+    assert (message.sequence, message.run, message.client) == (1, "r", "c")
+    assert message.time > 0

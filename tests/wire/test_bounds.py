@@ -1,0 +1,112 @@
+"""What is too large, too deep or would become so: refused before it costs anything."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from aiohttp import FormData
+
+from limner.server.answers import DEEPEST
+from tests.support.in_process import Serving, serving
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header claims this size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    )
+
+
+def form(data: bytes, name: str = "x.png") -> FormData:
+    fields = FormData()
+    fields.add_field("image", data, filename=name)
+    return fields
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1)
+
+
+@pytest.mark.parametrize("path", ["/prompt", "/queue", "/settings", "/history", "/jobs/cancel"])
+async def test_json_is_read_to_a_depth(served: Serving, path: str) -> None:
+    for body in (nested(DEEPEST + 1), b"[" * 900_000, b'{"a":[' * 100_000, b'"' + b"\\" * 300_001 + b"[" * 300):
+        answer = await served.client.post(path, data=body)
+        assert answer.status == 400
+        assert (await answer.json())["error"]["type"] == "invalid_json"
+
+
+async def test_brackets_in_texts_and_beside_each_other_are_no_depth(served: Serving) -> None:
+    text = '{"a":"' + "[{" * 1000 + '\\"[", "b": [' + "[]," * 1000 + "[]]}"
+    assert (await served.client.post("/settings", data=text.encode())).status == 200
+    assert (await served.client.post("/settings", data=nested(DEEPEST))).status == 200
+
+
+@pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 2**31 - 1), (20_000, 10_000)])
+async def test_a_picture_that_would_burst_is_not_kept(served: Serving, size: tuple[int, int]) -> None:
+    answer = await served.client.post("/upload/image", data=form(bomb(*size)))
+    assert answer.status == 400
+    assert "megapixels" in (await answer.json())["error"]["message"]
+    assert not (served.folders.input / "x.png").exists()
+
+
+async def test_a_picture_that_would_burst_is_not_shown(served: Serving) -> None:
+    (served.folders.output / "x.png").write_bytes(bomb(60_000, 60_000))
+    for query in ("preview=webp;90", "channel=rgb", "channel=a"):
+        assert (await served.client.get(f"/view?filename=x.png&{query}")).status == 400
+
+
+async def test_files_that_are_no_pictures_are_kept(served: Serving) -> None:
+    answer = await served.client.post("/upload/image", data=form(b"a sound, say", "x.wav"))
+    assert answer.status == 200
+
+
+async def test_a_body_is_bounded_however_it_is_packed(tmp_path: Path) -> None:
+    packed = gzip.compress(b'{"a": "' + b" " * 20_000_000 + b'"}')
+    async with serving(tmp_path, max_upload_bytes=10_000) as small:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        for path in ("/prompt", "/userdata/x", "/settings"):
+            assert (await small.client.post(path, data=packed, headers=headers)).status in (400, 413)
+            assert (await small.client.post(path, data=b"[" * 20_000)).status == 413
+        assert (await small.client.post("/upload/image", data=form(b"x" * 20_000, "x.bin"))).status == 413
+        assert (await small.client.get("/queue")).status == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../x", "a/../../x", "/etc/passwd", "C:/x", "~/x", "..\\x", "\\\\host\\x"),
+        *("a\x00b", "a\x7fb", "nul", "CON.png", "a/com1.txt", "x" * 300, "a/" * 1500 + "b"),
+    ],
+)
+async def test_names_are_refused_wherever_they_are_given(served: Serving, name: str) -> None:
+    client, secret = served.client, served.folders.base / "x"
+    asked = [
+        await client.get("/view", params={"filename": name}),
+        await client.get("/view", params={"filename": "x", "subfolder": name}),
+        await client.get("/userdata", params={"dir": name}),
+        await client.get("/v2/userdata", params={"path": "a/" + name}),
+        await client.get("/view_metadata/checkpoints", params={"filename": name}),
+        await client.post("/models/load", json={"name": name}),
+    ]
+    assert all(answer.status in (400, 404) for answer in asked), [answer.status for answer in asked]
+    fields = form(b"x", "x.bin")
+    fields.add_field("subfolder", name)
+    assert (await client.post("/upload/image", data=fields)).status == 400
+    assert not secret.exists()
+
+
+async def test_a_file_opened_as_a_page_is_in_a_sandbox(served: Serving) -> None:
+    for name in ("x.txt", "x.html", "x.svg", "x.png"):
+        (served.folders.output / name).write_bytes(b"<script>parent.document</script>")
+        answer = await served.client.get(f"/view?filename={name}")
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

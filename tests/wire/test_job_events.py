@@ -1,0 +1,140 @@
+"""A job's own stream of events, and its webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from limner.server import webhooks
+from tests.support.in_process import Serving, chain, serving
+
+
+class Listener:
+    """An address that webhooks are sent to; `refusals` are answered with an error first."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.refusals = 0
+        self.more = asyncio.Event()
+        self.server: TestServer
+
+    async def take(self, request: web.Request) -> web.Response:
+        if self.refusals:
+            self.refusals -= 1
+            raise web.HTTPInternalServerError
+        self.bodies.append(await request.json())
+        self.more.set()
+        return web.Response()
+
+    @property
+    def url(self) -> str:
+        return str(self.server.make_url("/hook"))
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [event for body in self.bodies for event in body["events"]]
+
+    async def until(self, kind: str) -> None:
+        async with asyncio.timeout(10):
+            while kind not in [event["type"] for event in self.events]:
+                self.more.clear()
+                await self.more.wait()
+
+
+@pytest.fixture
+async def listener(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listener]:
+    monkeypatch.setattr(webhooks, "FIRST_PAUSE", 0.01)
+    made = Listener()
+    app = web.Application()
+    app.router.add_post("/hook", made.take)
+    async with TestServer(app) as made.server:
+        yield made
+
+
+async def stream(served: Serving, path: str) -> list[dict[str, Any]]:
+    """The events of a stream that ends by itself, each with its id."""
+    async with asyncio.timeout(10):
+        text = await (await served.client.get(path)).text()
+    parts = [part.splitlines() for part in text.split("\n\n") if part.startswith("id: ")]
+    return [
+        {"id": int(lines[0].removeprefix("id: ")), **json.loads(lines[2].removeprefix("data: "))} for lines in parts
+    ]
+
+
+async def test_a_job_s_events_are_streamed_to_its_end(served: Serving) -> None:
+    run = await served.queue(chain("Slow", value=3))
+    live = await stream(served, f"/jobs/{run}/events")
+    again = await stream(served, f"/api/jobs/{run}/events")
+    assert {event["data"]["prompt_id"] for event in again} == {run}
+    kinds = [event["type"] for event in again]
+    assert kinds[0] == "execution_start"
+    assert "execution_success" in kinds
+    assert [event["id"] for event in again] == sorted(event["id"] for event in again)
+    assert live[-1] == again[-1]
+    middle = again[len(again) // 2]["id"]
+    rest = await stream(served, f"/jobs/{run}/events?since={middle}")
+    assert [event["id"] for event in rest] == [event["id"] for event in again if event["id"] > middle]
+
+
+async def test_there_are_no_events_of_an_unknown_job(served: Serving) -> None:
+    assert (await served.client.get("/jobs/nothing/events")).status == 404
+
+
+async def test_a_webhook_hears_how_its_job_went(served: Serving, listener: Listener) -> None:
+    run = await served.queue(chain(value=4), webhook=listener.url)
+    await served.queue(chain(value=5))
+    await listener.until("execution_success")
+    assert {body["job_id"] for body in listener.bodies} == {run}
+    assert [event["type"] for event in listener.events] == ["execution_start", "executed", "execution_success"]
+    numbers = [event["sequence"] for event in listener.events]
+    assert numbers == sorted(numbers)
+
+
+async def test_a_webhook_names_what_it_wants_to_hear(served: Serving, listener: Listener) -> None:
+    await served.queue(chain(value=6), webhook={"url": listener.url, "events": ["executing", "execution_success"]})
+    await listener.until("execution_success")
+    assert {event["type"] for event in listener.events} == {"executing", "execution_success"}
+
+
+async def test_a_webhook_that_refuses_is_asked_again(served: Serving, listener: Listener) -> None:
+    listener.refusals = 3
+    await served.queue(chain("Fails", value=4), webhook=listener.url)
+    await listener.until("execution_error")
+    assert listener.refusals == 0
+    assert "cannot take 4" in json.dumps(listener.events)
+
+
+async def test_a_webhook_that_cannot_be_reached_holds_nobody_up(served: Serving, listener: Listener) -> None:
+    listener.refusals = 10**6
+    await served.queue(chain(value=4), webhook=listener.url)
+    run = await served.queue(chain(value=5))
+    await served.ended(run)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("http://example.org/x", "--webhook-hosts example.org"),
+        ("ftp://localhost/x", "not an address"),
+        (5, "not an address"),
+        ({"events": []}, "not an address"),
+        ({"url": "http://localhost/", "events": "all"}, "list of types"),
+    ],
+)
+async def test_webhooks_that_cannot_be(given: object, told: str, served: Serving) -> None:
+    answer = await served.client.post("/prompt", json={"prompt": chain(), "webhook": given})
+    assert answer.status == 400
+    assert told in await answer.text()
+
+
+async def test_hosts_that_may_be_told(tmp_path: Path) -> None:
+    async with serving(tmp_path, webhook_hosts=("example.org",)) as served:
+        body = {"prompt": chain(), "webhook": "http://example.org:1/x", "extra_data": {"webhook": {"url": "other"}}}
+        assert (await served.client.post("/prompt", json=body)).status == 200
