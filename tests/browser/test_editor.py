@@ -55,7 +55,7 @@ async def test_the_editor_opens_on_the_default_workflow_without_a_failure(editor
     shown = await widgets(editor.page)
     assert shown["CheckpointLoaderSimple"] == ["limner-emoji.safetensors"]
     assert shown["EmptyLatentImage"] == [128, 128, 1]
-    assert shown["KSampler"][2] == 20 and shown["KSampler"][4] == "euler"
+    assert shown["KSampler"][2] == 20 and shown["KSampler"][4] == "dpmpp_2m"
     assert editor.failed == []
     assert editor.errors == []
     assert editor.outside == []

@@ -211,15 +211,23 @@ def test_a_sampler_is_paused_survives_the_server_and_draws_the_same_pixels(tmp_p
 
 
 def test_a_full_disk_costs_a_warning_and_nothing_else(base: Path) -> None:
-    (base / "gate").touch()
+    def log() -> str:
+        return (base / "server.log").read_text()
+
     with live_server(base) as server:
         api = ComfyUIAPI(server.url)
         until(lambda: api.object_info("WitnessImage"))
         host_of(server).rlimit(psutil.RLIMIT_FSIZE, (30_000, 30_000))  # a picture is smaller, its tensor larger
         for seed in (1, 2):
+            gate = base / f"gate {seed}"
             job = prompt(base)
-            job["1"]["inputs"]["seed"] = seed
-            assert api.execute_workflow(job, timeout=PATIENCE).ok
+            job["1"]["inputs"]["seed"], job["4"]["inputs"]["gate"] = seed, str(gate)
+            run = post(server, "/prompt", {"prompt": job})["prompt_id"]
+            until(lambda: lines(base).count("gate") == seed)  # noqa: B023
+            until(lambda: "in memory only" in log())
+            time.sleep(0.3)  # long enough for what would be written to be written
+            gate.touch()
+            until(lambda: api.history(run))  # noqa: B023
         assert not written(base)
-    assert (base / "server.log").read_text().count("in memory only") == 1
+    assert log().count("in memory only") == 1
     assert len(files(base)) == 4

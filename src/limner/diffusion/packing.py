@@ -1,8 +1,9 @@
 """Weights in the order in which the processor multiplies them.
 
 On the CPU oneDNN computes linear layers and convolutions, and it wants weights in blocks of its own. Given plain ones
-it reorders them at every call, which for a batch of two small pictures takes a third of the time. Packing moves numbers
-and changes none; a packed weight takes the plain one's place, so it costs no memory.
+it reorders them at every call, which for a batch of two small pictures takes a third of the time. Packing moves
+numbers and changes none (on some processors a sum is taken in another order); a packed weight takes the plain one's
+place, so it costs no memory.
 
 A layer that is packed keeps its class and its parameters; only its `forward` is its own.
 """

@@ -1,4 +1,4 @@
-"""Packed weights: the same numbers, whatever is done with them."""
+"""Packed weights: the same numbers up to the order of a sum, whatever is done with them."""
 
 import copy
 from pathlib import Path
@@ -41,7 +41,8 @@ def test_results_are_the_same() -> None:
     for batch in (1, 2, 5):
         x = torch.randn(batch, 8, 16, 16, dtype=HALF)
         for given in (x, x.contiguous(memory_format=torch.channels_last)):
-            assert torch.equal(packed(given), module(given))
+            # Some processors sum in another order: the last of bfloat16's eight digits may differ.
+            torch.testing.assert_close(packed(given), module(given), rtol=2**-7, atol=2**-7)
 
 
 def test_weights_can_be_taken_out_again() -> None:

@@ -41,8 +41,8 @@ def test_results_are_the_recorded_ones(case: str) -> None:
     x, sigmas = start(model, scheduler, int(steps))
     result = sampler(name)(denoiser, x, sigmas, SamplerContext(model, seed=99))
     assert denoiser.calls == expected["calls"]
-    # The adaptive solver's step sizes depend on the last digits of an error estimate.
-    tolerance = 1e-4 if name == "dpm_adaptive" else 1.5e-5
+    # The adaptive solver's step sizes depend on the last digits of an error estimate; processors round differently.
+    tolerance = 1e-4 if name == "dpm_adaptive" else 5e-5
     torch.testing.assert_close(result.flatten()[::37], torch.tensor(expected["every37"]), rtol=0, atol=tolerance)
     assert float(result.mean()) == pytest.approx(expected["mean"], abs=tolerance)
     assert float(result.std()) == pytest.approx(expected["std"], abs=tolerance)
