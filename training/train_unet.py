@@ -328,8 +328,8 @@ class Trainer:
         print(f"resumed at step {self.step}", flush=True)
 
 
-def main() -> None:
-    """Command line."""
+def arguments_of(given: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says, or `given` in its place."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--batch", type=int, default=64, help="noise draws a step")
@@ -340,7 +340,12 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=2, help="processes")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--save-minutes", type=float, default=5)
-    arguments = parser.parse_args()
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = arguments_of()
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     torch.set_num_threads(arguments.threads)
