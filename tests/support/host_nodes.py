@@ -86,6 +86,22 @@ def open_thing(thing: Annotated[Thing, Socket("THING")]) -> int:
     return thing.value
 
 
+@node(type="Long")
+def long(size: int) -> str:
+    return "x" * size
+
+
+@node(type="Length")
+def length(text: str) -> int:
+    return len(text)
+
+
+@node(type="Process")
+def process(value: Anything) -> int:
+    """The process that it runs in, whatever the value is."""
+    return os.getpid()
+
+
 @node(type="Block")
 def block(message: str) -> Annotated[int, Socket("INT")] | Blocked:
     return Blocked(message or None)

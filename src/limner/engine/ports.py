@@ -133,15 +133,19 @@ class Answer:
 
 
 class HostLost(Exception):
-    """The host died while it held steps. `place` is gone, with every value in it; the steps may be retried.
-
-    The place `values.DISK` stands for something on the disk that cannot be read; the host lives.
-    """
+    """The host died while it held steps. `place` is gone, with every value in it; the steps may be retried."""
 
     def __init__(self, place: str, reason: str) -> None:
         self.place = place
         self.reason = reason
         super().__init__(reason)
+
+
+class ValuesLost(HostLost):
+    """Values that steps need are gone with another host, while theirs lives and has not begun them.
+
+    The place `values.DISK` stands for something on the disk that cannot be read.
+    """
 
 
 class Executor(Protocol):
@@ -156,7 +160,7 @@ class Executor(Protocol):
         ...
 
     async def run(self, segment: Segment, report: Reporter) -> None:
-        """Run the tasks; returns after the last report of the segment. Raises `HostLost`.
+        """Run the tasks; returns after the last report of the segment. Raises `HostLost`, `ValuesLost`.
 
         `report` is called in the engine's event loop.
         """
@@ -221,4 +225,5 @@ __all__ = [
     "Segment",
     "Started",
     "Task",
+    "ValuesLost",
 ]

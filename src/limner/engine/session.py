@@ -16,10 +16,23 @@ from .expansion import Spliced, displays, splice
 from .ledger import Ledger, Record
 from .narrator import Narrator
 from .plan import Planner
-from .ports import Cache, Ended, EventSink, Executor, HostLost, Previewed, Progressed, Report, Said, Segment, Started
+from .ports import (
+    Cache,
+    Ended,
+    EventSink,
+    Executor,
+    HostLost,
+    Previewed,
+    Progressed,
+    Report,
+    Said,
+    Segment,
+    Started,
+    ValuesLost,
+)
 from .scheduler import Finish, Scheduler, Start
 from .state import RunState, Status, StepState
-from .values import BLOCKED, DISK, Demand, Expansion, Failure, Fingerprint, Values
+from .values import BLOCKED, Demand, Expansion, Failure, Fingerprint, Values
 
 log = logging.getLogger(__name__)
 
@@ -195,9 +208,9 @@ class Session:
 
     def _lose(self, start: Start, loss: HostLost) -> None:
         self._cache.forget(loss.place)
-        if loss.place == DISK:  # no host died: what was damaged is made again, and the steps wait for it
+        if isinstance(loss, ValuesLost):  # what is gone is made again, and the steps wait for it
             self._land(start)
-            self._scheduler.recovered(DISK, self._cache.get)
+            self._scheduler.recovered(loss.place, self._cache.get)
             return
         self._informed.discard(start.group)
         fatal = self._scheduler.lost(start.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from limner.engine.ports import Answer, HostLost, Inquiry, Reporter, Segment
+from limner.engine.ports import Answer, Inquiry, Reporter, Segment, ValuesLost
 from limner.engine.values import DISK, Fingerprint
 from limner.graph import NodeSchema
 from limner.plugins.host import HostCore
@@ -31,7 +31,7 @@ class LocalExecutor:
         try:
             await self.core.run(segment, report)
         except LostValue as error:
-            raise HostLost(DISK, str(error)) from error
+            raise ValuesLost(DISK, str(error)) from error
 
     async def interrupt(self, run: str) -> None:
         self.core.interrupt(run)

@@ -17,7 +17,7 @@ import os
 import signal
 import subprocess
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from limner.engine.ports import Answer, Ended, HostLost, Inquiry, Reporter, Said, Segment
@@ -200,14 +200,24 @@ class ProcessExecutor:
         """A question that is not about steps. Raises LookupError for an unknown topic, HostRefused, HostLost."""
         return await (await self._ready()).ask(topic, data)
 
-    async def fetch(self, fingerprint: Fingerprint, output: int) -> bytes:
-        """The items of a held output, for another host to `store`. Raises HostRefused for live objects, HostLost."""
-        return await (await self._ready()).fetch(fingerprint, output)
+    async def fetch(self, fingerprint: Fingerprint, output: int, *, shared: bool = False) -> p.Parcel:
+        """The items of a held output, for another host to `store`; `shared`: for one with the same shared memory.
 
-    async def store(self, fingerprint: Fingerprint, outputs: Sequence[bytes]) -> None:
+        Raises HostRefused for live objects, HostLost.
+        """
+        return await (await self._ready()).fetch(fingerprint, output, shared=shared)
+
+    async def store(self, fingerprint: Fingerprint, outputs: Mapping[int, p.Parcel]) -> None:
+        """Have the host hold these items as outputs of the step. Raises HostRefused, HostLost."""
         await (await self._ready()).store(fingerprint, outputs)
 
-    def _tell(self, message: p.Interrupt | p.Release | p.Finish) -> None:
+    def arrived(self, parcels: Iterable[p.Parcel]) -> None:
+        """What this host packed has been stored elsewhere, or will not be."""
+        slabs = [parcel.slab for parcel in parcels if parcel.slab]
+        if slabs:
+            self._tell(p.Arrived(slabs))
+
+    def _tell(self, message: p.Interrupt | p.Release | p.Finish | p.Arrived) -> None:
         if self._client is not None and self._client.done() and not self._client.exception():
             self._client.result().tell(message)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from limner.engine.ports import Answer, HostLost, Inquiry, Reporter, Said, Segment
+from limner.engine.ports import Answer, HostLost, Inquiry, Reporter, Said, Segment, ValuesLost
 from limner.engine.values import DISK, Fingerprint
 from limner.graph import NodeSchema
 
@@ -88,17 +88,17 @@ class HostClient:
         number = next(self._numbers)
         return await self._request(number, p.Ask(number, topic, data))
 
-    async def fetch(self, fingerprint: Fingerprint, output: int) -> bytes:
+    async def fetch(self, fingerprint: Fingerprint, output: int, *, shared: bool) -> p.Parcel:
         number = next(self._numbers)
-        packed = await self._request(number, p.Fetch(number, fingerprint, output))
-        assert isinstance(packed, bytes)
-        return packed
+        parcel = await self._request(number, p.Fetch(number, fingerprint, output, shared))
+        assert isinstance(parcel, p.Parcel)
+        return parcel
 
-    async def store(self, fingerprint: Fingerprint, outputs: Sequence[bytes]) -> object:
+    async def store(self, fingerprint: Fingerprint, outputs: Mapping[int, p.Parcel]) -> None:
         number = next(self._numbers)
-        return await self._request(number, p.Store(number, fingerprint, list(outputs)))
+        await self._request(number, p.Store(number, fingerprint, dict(outputs)))
 
-    def tell(self, message: p.Interrupt | p.Release | p.Finish | p.Quit) -> None:
+    def tell(self, message: p.Interrupt | p.Release | p.Finish | p.Quit | p.Arrived) -> None:
         """Say what needs no answer; a host that is gone need not hear it."""
         try:
             self._connection.send(encode(message))
@@ -137,6 +137,8 @@ class HostClient:
             self._settle(message.id, message.answers)
         elif isinstance(message, p.Told):
             self._settle(message.id, message.data)
+        elif isinstance(message, p.Fetched):
+            self._settle(message.id, message.parcel)
         elif isinstance(message, p.Refused):
             self._refuse(message)
         elif isinstance(message, p.Ready):
@@ -171,7 +173,7 @@ class HostClient:
             return
         if message.kind == "lost":
             # Values stay until they are released: one that is missing was to come from the disk.
-            pending.answer.set_exception(HostLost(DISK, message.message))
+            pending.answer.set_exception(ValuesLost(DISK, message.message))
         elif message.kind == "unknown":
             pending.answer.set_exception(UnknownTopic(message.message))
         else:

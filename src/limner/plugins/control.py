@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from limner.engine.ports import Report, Said
@@ -16,6 +17,7 @@ from . import protocol as p
 from .codec import encode, read_inquiries, read_segment, wire_reports
 from .errors import UnknownTopic
 from .host import HostCore
+from .shared import SharedPool
 from .transport import Connection
 from .values import LostValue
 
@@ -26,8 +28,11 @@ JOLT_AFTER = 1.0
 class Control:
     """Takes the server's messages; those that come before `begin` wait for it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, shared: Path | None = None) -> None:
+        """`shared`: the folder of the shared memory, if there is one."""
         self._connection = connection
+        self._folder = shared
+        self._pool = SharedPool(shared) if shared is not None else None
         self.core: HostCore | None = None
         self._waiting: list[p.ToHost] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,6 +74,8 @@ class Control:
             self._start(message.id, self._fetch(core, message))
         elif isinstance(message, p.Store):
             self._start(message.id, self._store(core, message))
+        elif isinstance(message, p.Arrived) and self._pool is not None:
+            self._pool.ended(message.slabs)
 
     async def _run(self, core: HostCore, message: p.Run) -> None:
         def report(batch: Sequence[Report]) -> None:
@@ -92,16 +99,16 @@ class Control:
 
     async def _fetch(self, core: HostCore, message: p.Fetch) -> None:
         items = core.items(message.fingerprint, message.output)
-        packed = await asyncio.get_running_loop().run_in_executor(None, crossing.pack, items)
-        self._send(p.Told(message.id, packed))
+        pool = self._pool if message.shared else None
+        parcel = await asyncio.get_running_loop().run_in_executor(None, crossing.pack, items, pool)
+        self._send(p.Fetched(message.id, parcel))
 
     async def _store(self, core: HostCore, message: p.Store) -> None:
-        def unpack() -> list[list[object]]:
-            return [crossing.unpack(output) for output in message.outputs]
+        def unpack() -> dict[int, list[object]]:
+            return {number: crossing.unpack(parcel, self._folder) for number, parcel in message.outputs.items()}
 
-        outputs = await asyncio.get_running_loop().run_in_executor(None, unpack)
-        handles = core.values.put(message.fingerprint, outputs)
-        self._send(p.Told(message.id, [(handle.size, handle.length) for handle in handles]))
+        core.values.add(message.fingerprint, await asyncio.get_running_loop().run_in_executor(None, unpack))
+        self._send(p.Told(message.id))
 
     def _start(self, number: int, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._answered(number, work))

@@ -18,7 +18,7 @@ import msgspec
 from limner.engine.ports import Answer
 from limner.graph import Lane, NodeSchema
 
-VERSION = 1
+VERSION = 2
 
 Place: TypeAlias = tuple[str, int]
 """A fingerprint or a node, and an output."""
@@ -66,6 +66,14 @@ class WireInquiry(msgspec.Struct, array_like=True, omit_defaults=True):
     token: bool = False
 
 
+class Parcel(msgspec.Struct, array_like=True, omit_defaults=True):
+    """The items of one output on their way to another host: `size` bytes, in shared memory where it names a slab."""
+
+    data: bytes = b""
+    slab: str = ""
+    size: int = 0
+
+
 # Server -> host.
 
 
@@ -106,26 +114,34 @@ class Ask(Wire, tag=6):
 
 
 class Fetch(Wire, tag=7):
-    """The items of one held output, as plain data and tensors."""
+    """The items of one held output, as plain data and tensors, for another host."""
 
     id: int
     fingerprint: str
     output: int
+    shared: bool = False
+    """Whether the other host has the same shared memory."""
 
 
 class Store(Wire, tag=8):
-    """Hold these items, as `Fetch` gave them, as the outputs of this step."""
+    """Hold these items, as `Fetched` gave them, as outputs of this step."""
 
     id: int
     fingerprint: str
-    outputs: list[bytes]
+    outputs: dict[int, Parcel]
 
 
 class Quit(Wire, tag=9):
     pass
 
 
-ToHost: TypeAlias = Inquire | Run | Interrupt | Release | Finish | Ask | Fetch | Store | Quit
+class Arrived(Wire, tag=10):
+    """The slabs of parcels that this host packed have been mapped, or never will be."""
+
+    slabs: list[str]
+
+
+ToHost: TypeAlias = Inquire | Run | Interrupt | Release | Finish | Ask | Fetch | Store | Quit | Arrived
 
 
 # Host -> server.
@@ -252,4 +268,9 @@ class Refused(Wire, tag=48):
     message: str
 
 
-FromHost: TypeAlias = Hello | Ready | LoadFailed | Answers | Reports | Done | Told | Refused | Message
+class Fetched(Wire, tag=49):
+    id: int
+    parcel: Parcel
+
+
+FromHost: TypeAlias = Hello | Ready | LoadFailed | Answers | Reports | Done | Told | Refused | Message | Fetched

@@ -21,6 +21,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -30,6 +31,7 @@ from .context import CURRENT
 from .control import Control
 from .forks import close_in_copies
 from .host import HostCore
+from .shared import FOLDER_VARIABLE
 from .transport import ADDRESS_VARIABLE, Connection, connection_of, end_at
 
 log = logging.getLogger(__name__)
@@ -108,7 +110,8 @@ class _Talk(threading.Thread):
 
     async def _talk(self) -> None:
         self._connection = connection = await connection_of(self._end)
-        self._control = control = Control(connection)
+        shared = os.environ.get(FOLDER_VARIABLE)
+        self._control = control = Control(connection, Path(shared) if shared else None)
         connection.send(encode(p.Hello(p.VERSION, os.getpid())))
         self._greeted.set()
         while (frame := await connection.receive()) is not None:

@@ -6,12 +6,15 @@ A value stays until it is released. One that is not held may be found elsewhere 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from limner.engine.values import Fingerprint, Gathered, Handle, Held
 from limner.sdk import Blocked
 
 from .sizes import size_of
+
+ABSENT: list[object] = []
+"""In place of an output that is held by another host alone."""
 
 
 class LostValue(LookupError):
@@ -44,11 +47,18 @@ class ValueStore:
         self._outputs[fingerprint] = tuple(outputs)
         return tuple(self._handle(fingerprint, number, items) for number, items in enumerate(outputs))
 
+    def add(self, fingerprint: Fingerprint, outputs: Mapping[int, list[object]]) -> None:
+        """Hold these outputs of a step that ran in another host, beside those of it that are held already."""
+        held = self._outputs.get(fingerprint, ())
+        count = max([len(held), *(number + 1 for number in outputs)])
+        known = {number: items for number, items in enumerate(held) if items is not ABSENT}
+        self._outputs[fingerprint] = tuple({**known, **outputs}.get(number, ABSENT) for number in range(count))
+
     def items(self, source: Held | Gathered) -> list[object]:
         """The items of a held value, not to be changed. Raises LostValue."""
         if isinstance(source, Held):
             outputs = self._outputs.get(source.fingerprint) or self._borrow(source.fingerprint)
-            if outputs is None or source.output >= len(outputs):
+            if outputs is None or source.output >= len(outputs) or outputs[source.output] is ABSENT:
                 raise LostValue(source.fingerprint, source.output)
             return outputs[source.output]
         return [item for part in source.parts for item in self.items(part)]

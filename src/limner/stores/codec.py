@@ -11,7 +11,8 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any
+from mmap import mmap
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -24,6 +25,8 @@ ALIGNMENT = 64
 LENGTHS = struct.Struct("<II")
 """Of the head, and the number of blobs."""
 BLOB = struct.Struct("<Q")
+
+Data: TypeAlias = "bytearray | mmap"
 
 _ATOMS = frozenset({bool, float, str, bytes, type(None)})
 _ENCODER = msgspec.msgpack.Encoder()
@@ -52,7 +55,7 @@ def encode(outputs: Sequence[Sequence[object]], *, copy: bool = True) -> Parts:
     return parts
 
 
-def decode(data: bytearray) -> list[list[object]]:
+def decode(data: Data) -> list[list[object]]:
     """The outputs again; tensors are views of `data`. Raises ValueError for what `encode` did not make."""
     try:
         length, count = LENGTHS.unpack_from(data)
@@ -126,7 +129,7 @@ def _extension(code: int, content: object) -> msgspec.msgpack.Ext:
 
 
 class _Reader:
-    def __init__(self, data: bytearray, blobs: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, data: Data, blobs: Sequence[tuple[int, int]]) -> None:
         self._data, self._blobs = memoryview(data), blobs
         self._decoder = msgspec.msgpack.Decoder(ext_hook=self._extended)
 
