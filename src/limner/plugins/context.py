@@ -120,7 +120,11 @@ class CallContext:
         self._add(Progressed(self.node, float(value), float(maximum), text))
         self._run.check()
 
-    def preview(self, image: bytes, media_type: str = "image/jpeg") -> None:
+    def preview(self, image: object, media_type: str = "image/jpeg") -> None:
+        if not isinstance(image, bytes | bytearray | memoryview):
+            from .pictures import encoded  # Pillow is imported where a picture is shown
+
+            image, media_type = encoded(image)
         self._add(Previewed(self.node, bytes(image), media_type))
 
     def say(self, event: str, data: object, client: str | None = None) -> None:

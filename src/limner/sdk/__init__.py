@@ -8,8 +8,9 @@ Start at `node`; `types` holds the socket types, `widgets` the markers for `Anno
 from limner.graph import Input, Lane, Output, Presence
 
 from .context import Cancelled, NodeContext
+from .function import NodeFunction
 from .implementation import Blocked, Implementation, Result
-from .node import NodeFunction, node, nodes_in
+from .node import node, nodes_in
 from .progress import Progress
 from .tape import BlankTape, Tape
 from .types import (
@@ -23,6 +24,7 @@ from .types import (
     Guider,
     Image,
     Latent,
+    Lazy,
     Mask,
     Model,
     Noise,
@@ -33,7 +35,7 @@ from .types import (
     Vae,
     Video,
 )
-from .widgets import Bool, Choice, Files, Float, InputFiles, Int, Named, Options, Socket, Text
+from .widgets import Bool, Choice, Files, Float, Grow, InputFiles, Int, Named, Options, Socket, Text
 
 __all__ = [
     "Anything",
@@ -50,6 +52,7 @@ __all__ = [
     "ControlNet",
     "Files",
     "Float",
+    "Grow",
     "Guider",
     "Image",
     "Implementation",
@@ -58,6 +61,7 @@ __all__ = [
     "Int",
     "Lane",
     "Latent",
+    "Lazy",
     "Mask",
     "Model",
     "Named",

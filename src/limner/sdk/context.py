@@ -37,8 +37,12 @@ class NodeContext(Protocol):
         """`value` of `maximum` is done. Raises `Cancelled` if the run was interrupted."""
         ...
 
-    def preview(self, image: bytes, media_type: str = "image/jpeg") -> None:
-        """Show an encoded picture of the work so far."""
+    def preview(self, image: object, media_type: str = "image/jpeg") -> None:
+        """Show the work so far: an encoded picture (bytes of this media type), or anything that is a picture.
+
+        That is an `Image` tensor [B, H, W, C] (its first picture is shown) or array [H, W, C], float in 0..1 or uint8,
+        or a Pillow image.
+        """
         ...
 
     def check_cancelled(self) -> None:

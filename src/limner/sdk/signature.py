@@ -6,46 +6,43 @@ Rules:
 - `int`, `float`, `str`, `bool` are widgets; a `Literal` or an enum is a combo; everything else needs a socket type.
 - `X | None`, or the marker `Presence.OPTIONAL`, puts an input into the optional section; it needs a Python default.
 - A Python default is the widget's default, unless the marker says another or it names a file.
-- `list[X]` as a parameter: the node takes whole lists (then every input does); in the result: a list output.
+- A number that nothing more is said of takes every number that the editor can hold: left out, its range is 0 to 2048.
+- `list[X]` as a parameter: the node takes whole lists; parameters beside it that are no lists get their one item.
+- `**name: X` and `name: dict[str, X]` grow with what is linked; `A | B` of dataclasses is a choice that brings the
+  dataclass's fields with it (`unfolding`).
+- What the result says is in `outputs`.
 """
 
 from __future__ import annotations
 
-import enum
 import inspect
-import types
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from limner.graph import FileChoices, Input, Output, Presence
 
+from .annotations import Declared, choice_for, choices_of, socket_type, take_apart
 from .context import NodeContext
-from .implementation import Blocked, Result
-from .widgets import Marker, Named, Options
+from .outputs import read_outputs
+from .unfolding import Growing, Unfolding, Variants, element_of, variants_in
+from .widgets import Marker
 
-PLAIN: Mapping[object, str] = types.MappingProxyType({int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"})
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """An annotation, taken apart."""
-
-    base: object
-    marker: Marker | None = None
-    options: Mapping[str, object] | None = None
-    optional: bool = False
-    is_list: bool = False
-    named: Named | None = None
+EXACT = 2**53 - 1
+"""The largest whole number that the editor holds exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One input and how its value becomes the function's argument."""
+    """One input and how its value becomes the function's argument.
+
+    `choices` maps an enum's choices to its members, and is None for every other type.
+    """
 
     input: Input
     is_list: bool = False
-    enum_type: type[enum.Enum] | None = None
+    choices: Mapping[object, object] | None = None
+    unfolding: Unfolding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +53,22 @@ class Signature:
     context: str | None
     """The parameter that takes the context."""
     open: bool
-    """Takes `**inputs`."""
+    """Takes `**inputs` of any name."""
 
 
-def read_signature(function: Callable[..., object], *, v3: bool) -> Signature:
-    """Raises TypeError where the annotations do not describe a node."""
-    where = f"@node {function.__qualname__}"
+def read_signature(function: Callable[..., object], *, v3: bool, listed: bool = False) -> Signature:
+    """`listed`: what `**inputs` takes is said elsewhere. Raises TypeError where the annotations describe no node."""
+    where = place_of(function)
     hints = _hints(function, where)
     parameters: list[Parameter] = []
     context, is_open = None, False
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            is_open = True
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             raise TypeError(f"{where}: parameter '{name}' cannot be given by name; inputs are keyword arguments")
+        if parameter.kind is parameter.VAR_KEYWORD:
+            growing = None if listed else _open(f"{where}: input '{name}'", name, hints.get(name))
+            is_open = growing is None
+            parameters += [growing] if growing is not None else []
         elif name not in hints:
             raise TypeError(f"{where}: parameter '{name}' has no annotation; say its type, e.g. `{name}: Image`")
         elif hints[name] is NodeContext:
@@ -78,7 +77,19 @@ def read_signature(function: Callable[..., object], *, v3: bool) -> Signature:
             parameters.append(_parameter(f"{where}: input '{name}'", parameter, hints[name], v3=v3))
     if "return" not in hints:
         raise TypeError(f"{where}: no return annotation; say what it gives, e.g. `-> Image` or `-> None`")
-    return Signature(tuple(parameters), _outputs(where, hints["return"]), context, is_open)
+    outputs = read_outputs(where, hints["return"], yields=_yields(function))
+    return Signature(tuple(parameters), outputs, context, is_open)
+
+
+def place_of(function: Callable[..., object]) -> str:
+    """How messages name a function."""
+    code = getattr(function, "__code__", None)
+    line = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+    return f"@node {function.__qualname__}{line}"
+
+
+def _yields(function: Callable[..., object]) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
@@ -91,105 +102,99 @@ def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
         ) from error
 
 
-def take_apart(annotation: object) -> Declared:
-    """The base type of an annotation, and what its markers say."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        base, *metadata = get_args(annotation)
-        return _marked(take_apart(base), metadata)
-    if origin in (Union, types.UnionType):
-        rest = [member for member in get_args(annotation) if member is not type(None)]
-        if len(rest) == 1 and len(rest) < len(get_args(annotation)):
-            inner = take_apart(rest[0])
-            return Declared(inner.base, inner.marker, inner.options, True, inner.is_list, inner.named)
-    if origin is list and len(get_args(annotation)) == 1:
-        inner = take_apart(get_args(annotation)[0])
-        if socket_type(inner) is not None:
-            return Declared(inner.base, inner.marker, inner.options, inner.optional, True, inner.named)
-    return Declared(annotation)
-
-
-def _marked(inner: Declared, metadata: list[object]) -> Declared:
-    marker, options, optional, named = inner.marker, inner.options, inner.optional, inner.named
-    is_list = inner.is_list
-    for mark in metadata:
-        if isinstance(mark, Marker):
-            marker, is_list = mark, is_list and inner.marker is not None
-        elif isinstance(mark, Options):
-            options = {**(options or {}), **mark.options}
-        elif isinstance(mark, Named):
-            named = mark
-        elif mark is Presence.OPTIONAL:
-            optional = True
-    return Declared(inner.base, marker, options, optional, is_list, named)
-
-
-def socket_type(declared: Declared) -> str | None:
-    """The socket type of what was declared, None where it has none."""
-    if declared.marker is not None:
-        return declared.marker.type
-    if _values(declared.base) is not None:
-        return "COMBO"
-    try:
-        return PLAIN.get(declared.base)
-    except TypeError:
+def _open(where: str, name: str, annotation: object) -> Parameter | None:
+    """`**name: X` for inputs that grow; None for `**name` of whatever kind."""
+    declared = _taken(where, annotation)
+    if annotation in (None, object, Any) or socket_type(declared) is None:
         return None
+    return _growing(where, name, declared, spread=True)
 
 
-def _values(base: object) -> tuple[object, ...] | None:
-    if get_origin(base) is Literal:
-        return get_args(base)
-    if isinstance(base, type) and issubclass(base, enum.Enum):
-        return tuple(member.value for member in base)
-    return None
+def _taken(where: str, annotation: object) -> Declared:
+    try:
+        return take_apart(annotation)
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
 
 
 def _parameter(where: str, parameter: inspect.Parameter, annotation: object, *, v3: bool) -> Parameter:
-    declared = take_apart(annotation)
+    declared = _taken(where, annotation)
+    element = element_of(declared)
+    if element is not None:
+        return _growing(where, parameter.name, element, spread=False)
+    variants = variants_in(declared)
+    if variants:
+        return _variants(where, parameter, variants, declared)
+    given = field_input(where, parameter.name, declared, parameter.default, v3=v3)
+    choices = choices_of(declared.base)
+    return Parameter(given, is_list=declared.is_list, choices=choices if isinstance(declared.base, type) else None)
+
+
+def _growing(where: str, name: str, element: Declared, *, spread: bool) -> Parameter:
+    if element.is_list:
+        raise TypeError(f"{where}: inputs that grow take one value each; leave the `list[...]` out")
+    inner = field_input(where, name, element, inspect.Parameter.empty, v3=False)
+    growing = Growing.of(where, name, inner, element.grow, spread=spread)
+    return Parameter(growing.input, unfolding=growing)
+
+
+def _variants(
+    where: str, parameter: inspect.Parameter, classes: tuple[type[Any], ...], declared: Declared
+) -> Parameter:
+    variants = Variants.of(where, parameter.name, classes, dict(declared.options or {}), parameter.default, field_input)
+    return Parameter(variants.input, unfolding=variants)
+
+
+def field_input(where: str, name: str, declared: Declared, default: object, *, v3: bool = False) -> Input:
+    """The input that an annotation and a default describe. Raises TypeError."""
     socket = socket_type(declared)
     if socket is None:
         raise TypeError(
-            f"{where}: its type {annotation!r} is no socket type; "
+            f"{where}: its type {declared.base!r} is no socket type; "
             "use one of limner.sdk, or `Annotated[YourType, Socket('YOUR_TYPE')]`"
         )
     marker = declared.marker or Marker(socket)
-    choices = marker.choices or _values(declared.base) if socket == "COMBO" else None
-    if socket == "COMBO" and choices is None:
+    choices = marker.choices or tuple(choices_of(declared.base) or ()) if socket == "COMBO" else None
+    if socket == "COMBO" and not choices:
         raise TypeError(f"{where}: a combo without values; give them to Choice, or annotate a Literal or an enum")
-    options = _options(where, parameter, marker, declared, combo_v3=v3 and socket == "COMBO")
+    options = _options(where, declared, marker, default, combo_v3=v3 and socket == "COMBO")
     _check_default(where, options, choices)
-    base = declared.base
-    return Parameter(
-        Input(
-            name=parameter.name,
-            type=socket,
-            presence=Presence.OPTIONAL if declared.optional else Presence.REQUIRED,
-            choices=choices,
-            options=options,
-            combo_v3=v3 and socket == "COMBO",
-            explicit_options=v3 or declared.options is not None,
-        ),
-        is_list=declared.is_list,
-        enum_type=base if isinstance(base, type) and issubclass(base, enum.Enum) else None,
+    return Input(
+        name=name,
+        type=socket,
+        presence=Presence.OPTIONAL if declared.optional else Presence.REQUIRED,
+        choices=choices,
+        options=options,
+        combo_v3=v3 and socket == "COMBO",
+        explicit_options=v3 or declared.options is not None,
     )
 
 
-def _options(
-    where: str, parameter: inspect.Parameter, marker: Marker, declared: Declared, *, combo_v3: bool
-) -> dict[str, object]:
+def _options(where: str, declared: Declared, marker: Marker, default: object, *, combo_v3: bool) -> dict[str, object]:
     options = {**marker.options, **(declared.options or {})}
-    default = parameter.default
-    if declared.optional and default is parameter.empty:
+    if declared.marker is None:
+        options = {**_wide(declared.base), **options}
+    none = inspect.Parameter.empty
+    if declared.optional and default is none:
         raise TypeError(f"{where} is optional, so the parameter needs a default, e.g. `= None`")
     if default is None and not declared.optional:
         raise TypeError(f"{where}: its default is None, so it is optional; annotate it `... | None`")
     files = isinstance(marker.choices, FileChoices)
-    if default not in (parameter.empty, None) and "default" not in options and not files:
-        options = {"default": default.value if isinstance(default, enum.Enum) else default, **options}
+    if default is not none and default is not None and "default" not in options and not files:
+        options = {"default": default, **options}
+    if "default" in options:
+        options["default"] = choice_for(declared.base, options["default"])
     if combo_v3 and "multiselect" not in options:
         first = {"default": options.pop("default")} if "default" in options else {}
         options = {**first, "multiselect": False, **options}
     return options
+
+
+def _wide(base: object) -> Mapping[str, object]:
+    """The range of a number that nothing is said of."""
+    if base is int:
+        return {"min": -EXACT, "max": EXACT}
+    return {"min": -float(EXACT), "max": float(EXACT), "step": 0.01} if base is float else {}
 
 
 def _check_default(where: str, options: Mapping[str, object], choices: object) -> None:
@@ -203,39 +208,3 @@ def _check_default(where: str, options: Mapping[str, object], choices: object) -
             raise TypeError(f"{where}: default {default} is above max {high}")
     if isinstance(choices, tuple) and default is not None and not options.get("multiselect") and default not in choices:
         raise TypeError(f"{where}: default {default!r} is not one of its choices")
-
-
-def _outputs(where: str, annotation: object) -> tuple[Output, ...] | None:
-    if get_origin(annotation) is not None and isinstance(get_origin(annotation), type):
-        origin = get_origin(annotation)
-        if isinstance(origin, type) and issubclass(origin, Generator):
-            annotation = get_args(annotation)[2]
-    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    wanted = [member for member in members if member not in (Blocked, Result)]
-    if not wanted:
-        return None
-    if wanted in ([None], [type(None)]):
-        return ()
-    if len(wanted) > 1:
-        raise TypeError(f"{where}: it gives one of {wanted}; an output has one type")
-    if get_origin(wanted[0]) is tuple:
-        return tuple(_output(where, number, item) for number, item in enumerate(get_args(wanted[0])))
-    return (_output(where, 0, wanted[0]),)
-
-
-def _output(where: str, number: int, annotation: object) -> Output:
-    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    wanted = [member for member in members if member is not Blocked]
-    declared = take_apart(wanted[0])
-    socket = socket_type(declared) if len(wanted) == 1 else None
-    if socket is None:
-        raise TypeError(f"{where}: output {number} has type {annotation!r}, which is no socket type")
-    choices = (declared.marker and declared.marker.choices) or _values(declared.base)
-    named = declared.named
-    return Output(
-        name=named.name if named else socket,
-        type=socket,
-        is_list=declared.is_list,
-        tooltip=named.tooltip if named else None,
-        choices=choices,
-    )

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from limner.graph import Presence
+
 from .context import Cancelled
 from .implementation import Implementation, Result
 from .tape import BlankTape, Tape
@@ -32,13 +34,13 @@ class RecordingContext:
     folder: Path | None = None
     cancel_after: int | None = None
     reports: list[tuple[float, float, str]] = field(default_factory=list)
-    previews: list[tuple[bytes, str]] = field(default_factory=list)
+    previews: list[tuple[object, str]] = field(default_factory=list)
 
     def progress(self, value: float, maximum: float, text: str = "") -> None:
         self.reports.append((value, maximum, text))
         self.check_cancelled()
 
-    def preview(self, image: bytes, media_type: str = "image/jpeg") -> None:
+    def preview(self, image: object, media_type: str = "image/jpeg") -> None:
         self.previews.append((image, media_type))
 
     def check_cancelled(self) -> None:
@@ -64,11 +66,24 @@ class RecordingContext:
 
 
 def run_node(implementation: Implementation, /, context: RecordingContext | None = None, **inputs: object) -> Result:
-    """Call a node with these inputs. Defaults of the schema stand in for inputs that are not given."""
+    """Call a node with these inputs, as a host does.
+
+    Defaults of the schema stand in for inputs that are not given; for a node that takes whole lists, a value that is no
+    list becomes one. Inside inputs of dynamic ones are given by their full names, `**{"images.image0": picture}`.
+    Raises TypeError where a required input is missing, and whatever the node raises.
+    """
+    schema = implementation.schema
     given: dict[str, object] = {
-        entry.name: entry.options["default"] for entry in implementation.schema.inputs if "default" in entry.options
+        entry.name: entry.options["default"] for entry in schema.inputs if "default" in entry.options
     }
     given.update(inputs)
+    missing = [name for name in _required(implementation) if name not in given]
+    if missing:
+        raise TypeError(
+            f"{schema.type}: input '{missing[0]}' is missing; give it to run_node, or a default to the node"
+        )
+    if schema.traits.list_wise:
+        given = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     result = implementation.call(given, context or RecordingContext())
     if inspect.isawaitable(result):
 
@@ -77,3 +92,12 @@ def run_node(implementation: Implementation, /, context: RecordingContext | None
 
         return asyncio.run(wait())
     return result
+
+
+def _required(implementation: Implementation) -> list[str]:
+    """The inputs that must be given: lazy ones may be left out, and those that the function has a default for."""
+    function = getattr(implementation, "function", None)
+    parameters = inspect.signature(function).parameters if function is not None else {}
+    defaults = {name for name, parameter in parameters.items() if parameter.default is not parameter.empty}
+    needed = (entry for entry in implementation.schema.inputs if entry.presence is Presence.REQUIRED and not entry.lazy)
+    return [entry.name for entry in needed if entry.name not in defaults]

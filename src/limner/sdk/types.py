@@ -8,9 +8,9 @@ Conditioning: list of [Tensor [B, tokens, width], options].
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
-from .widgets import Socket
+from .widgets import Options, Socket
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,3 +37,7 @@ Guider: TypeAlias = Annotated[Any, Socket("GUIDER")]
 Noise: TypeAlias = Annotated[Any, Socket("NOISE")]
 Video: TypeAlias = Annotated[Any, Socket("VIDEO")]
 Anything: TypeAlias = Annotated[Any, Socket("*")]
+
+T = TypeVar("T")
+Lazy: TypeAlias = Annotated[T, Options(lazy=True)]
+"""`Lazy[Image]`: made only if the node asks for it (`@node(needs=...)`); None where it was not."""

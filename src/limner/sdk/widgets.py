@@ -168,3 +168,17 @@ class Named:
 
     name: str
     tooltip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grow:
+    """How inputs of one kind grow: `dict[str, Annotated[Image, Grow(min=2, max=8)]]`.
+
+    They are called `prefix0`, `prefix1`, ... up to `max` of them, or by `names`. The first `min` must be linked.
+    Without a prefix it is the parameter's name, less an `s` at its end.
+    """
+
+    prefix: str = ""
+    min: int = 1
+    max: int = 10
+    names: tuple[str, ...] = ()

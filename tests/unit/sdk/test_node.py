@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import pytest
 
@@ -22,6 +23,7 @@ from limner.sdk import (
     InputFiles,
     Int,
     Latent,
+    Lazy,
     Mask,
     Named,
     NodeContext,
@@ -42,6 +44,16 @@ if TYPE_CHECKING:
 class Mode(enum.Enum):
     FAST = "fast"
     SLOW = "slow"
+
+
+class Corner(enum.Enum):
+    TOP = (0, 0)
+    BOTTOM = (0, 1)
+
+
+class Size(enum.IntEnum):
+    SMALL = 512
+    LARGE = 1024
 
 
 class Thing:
@@ -75,7 +87,7 @@ def test_the_schema_says_what_the_function_says() -> None:
         Input("image", "IMAGE"),
         Input("method", "COMBO", choices=("nearest", "bilinear")),
         Input("width", "INT", options={"default": 512, "min": 0, "max": 16384, "step": 8}),
-        Input("strength", "FLOAT", options={"default": 1.0}),
+        Input("strength", "FLOAT", options={"default": 1.0, "min": -(2.0**53) + 1, "max": 2.0**53 - 1, "step": 0.01}),
         Input("crop", "COMBO", choices=("disabled", "center"), options={"default": "center", "tooltip": "how"}),
         Input("mask", "MASK", Presence.OPTIONAL),
         Input("seed", "INT", Presence.OPTIONAL, options={"default": 7, "min": 0, "control_after_generate": True}),
@@ -211,6 +223,29 @@ def test_coroutines_run_in_the_async_lane() -> None:
     assert run_node(later, value=1).values == (2,)
 
 
+def test_coroutines_that_report_progress_yield_their_result_last() -> None:
+    @node
+    async def fetch(n: int) -> AsyncIterator[Progress | str]:
+        for step in range(n):
+            yield Progress(step + 1, n)
+        yield "done"
+
+    @node
+    async def hasty() -> AsyncIterator[Progress | str]:
+        yield "early"
+        yield Progress(1, 1)
+
+    assert fetch.schema.traits.lane is Lane.ASYNC
+    assert fetch.schema.outputs == (Output("STRING", "STRING"),)
+    context = RecordingContext()
+    assert run_node(fetch, context, n=2).values == ("done",)
+    assert context.reports == [(1, 2, ""), (2, 2, "")]
+    with pytest.raises(Cancelled):
+        run_node(fetch, RecordingContext(cancel_after=1), n=3)
+    with pytest.raises(TypeError, match="yielded str before its end"):
+        run_node(hasty)
+
+
 def test_lists_mean_whole_lists() -> None:
     @node(type="Whole")
     def whole(images: list[Image], factor: list[float]) -> list[Image]:
@@ -220,6 +255,107 @@ def test_lists_mean_whole_lists() -> None:
     assert [item.type for item in whole.schema.inputs] == ["IMAGE", "FLOAT"]
     assert whole.schema.outputs[0].is_list
     assert run_node(whole, images=[1, 2], factor=[1.0]).values == ([1, 2],)
+
+
+def test_beside_lists_other_inputs_are_single() -> None:
+    @node(type="Join")
+    def join(texts: list[str], separator: str = ", ", mode: Mode = Mode.FAST) -> str:
+        return separator.join(texts) + mode.value
+
+    assert join.schema.traits.list_wise
+    assert run_node(join, texts=["a", "b"]).values == ("a, bfast",)
+    assert run_node(join, texts=["a", "b"], separator=["-"], mode=["slow"]).values == ("a-bslow",)
+    with pytest.raises(ValueError, match=r"'separator' takes one value, and got 2; annotated `list\[...\]`"):
+        run_node(join, texts=["a"], separator=["-", "+"])
+
+
+def test_a_node_is_named_after_its_function() -> None:
+    @node
+    def soften_edges(image: Image) -> Image:
+        """Make edges soft."""
+        return image
+
+    @node(category="mine")
+    def _private_name2(image: Image) -> Image:
+        return image
+
+    schema = soften_edges.schema
+    assert (schema.type, schema.display_name, schema.description) == ("SoftenEdges", "Soften Edges", "Make edges soft.")
+    assert soften_edges(3) == 3  # type: ignore[arg-type]
+    assert (_private_name2.schema.type, _private_name2.schema.category) == ("PrivateName2", "mine")
+
+
+class Ge:
+    """As the package annotated-types has it."""
+
+    ge = 2
+
+
+class Lt:
+    lt = 10
+
+
+class Step:
+    multiple_of = 4
+
+
+class Field:
+    """As pydantic has it."""
+
+    metadata = (Ge(),)
+    description = "a share"
+
+
+def test_ranges_and_tooltips_in_annotations() -> None:
+    @node
+    def ranged(
+        size: Annotated[int, range(0, 101, 8), "how large"],
+        few: Annotated[int, Ge(), Lt(), Step()] = 4,
+        share: Annotated[float, Field()] = 2.5,
+        free: int = -3,
+    ) -> Annotated[int, "the sum"]:
+        return size
+
+    size, few, share, free = ranged.schema.inputs
+    assert size.options == {"min": 0, "max": 96, "step": 8, "tooltip": "how large"}
+    assert (few.options["default"], few.options["min"], few.options["max"], few.options["step"]) == (4, 2, 9, 4)
+    assert (share.options["min"], share.options["tooltip"]) == (2, "a share")
+    assert free.options["min"] == -(2**53) + 1, "the editor would begin at 0"
+    assert ranged.schema.outputs == (Output("INT", "INT", tooltip="the sum"),)
+
+
+def test_enums_of_whatever_values() -> None:
+    @node
+    def place(
+        corner: Corner = Corner.BOTTOM, size: Size = Size.SMALL, mode: Annotated[Mode, Choice(default=Mode.SLOW)] = ...
+    ) -> str:  # type: ignore[assignment]
+        return f"{corner.value} {size + 1} {mode.name}"
+
+    assert [item.choices for item in place.schema.inputs] == [("TOP", "BOTTOM"), (512, 1024), ("fast", "slow")]
+    assert [item.options["default"] for item in place.schema.inputs] == ["BOTTOM", 512, "slow"]
+    assert run_node(place).values == ("(0, 1) 513 SLOW",)
+    assert run_node(place, corner="TOP", size=1024).values == ("(0, 0) 1025 SLOW",)
+    with pytest.raises(ValueError, match="'corner' is 'LEFT'; it can be TOP, BOTTOM"):
+        run_node(place, corner="LEFT")
+
+
+class Sides(NamedTuple):
+    width: int
+    height: Annotated[int, "from the top"]
+    mask: Annotated[Mask, Named("the mask")]
+
+
+def test_named_tuples_name_the_outputs() -> None:
+    @node
+    def sides(image: Image) -> Sides:
+        return Sides(1, 2, image)
+
+    assert sides.schema.outputs == (
+        Output("width", "INT"),
+        Output("height", "INT", tooltip="from the top"),
+        Output("the mask", "MASK"),
+    )
+    assert run_node(sides, image=3).values == (1, 2, 3)
 
 
 def test_lazy_inputs_are_asked_for() -> None:
@@ -236,6 +372,14 @@ def test_lazy_inputs_are_asked_for() -> None:
 
     assert [item.lazy for item in either.schema.inputs] == [False, True, True]
     assert either.needs({"which": "b"}, ("a", "b"), RecordingContext()) == ["b"]
+
+    @node(needs=lambda which: ["a" if which else "b"])
+    def either_too(which: bool, a: Lazy[Image], b: Lazy[Mask]) -> Anything:
+        return a if which else b
+
+    assert [(item.type, item.lazy) for item in either_too.schema.inputs[1:]] == [("IMAGE", True), ("MASK", True)]
+    assert [item.presence for item in either_too.schema.inputs] == [Presence.REQUIRED] * 3
+    assert either_too.needs({"which": False}, ("a", "b"), RecordingContext()) == ["b"]
 
 
 def test_validation_and_change_tokens_take_what_they_name() -> None:
@@ -264,6 +408,7 @@ def test_any_inputs() -> None:
         return inputs
 
     assert everything.schema.traits.takes_any_inputs
+    assert run_node(everything, first=1, a=1, b=2).values == (3,)
     assert not listed.schema.traits.takes_any_inputs
     assert run_node(listed).values == ({"blocks.0.": 1.0},)
 
@@ -280,6 +425,11 @@ def test_blockers_and_results() -> None:
     assert run_node(blocker, all_of_it=True).values == (Blocked("no"), Blocked("no"))
     assert run_node(blocker, all_of_it=False).values == (1, Blocked())
     assert run_node(shower).ui == {"text": ["x"]}
+
+
+def test_a_missing_input_is_named() -> None:
+    with pytest.raises(TypeError, match="Scale: input 'image' is missing"):
+        run_node(scale, method="nearest")
 
 
 def test_what_a_function_gives_must_fit() -> None:
@@ -349,15 +499,31 @@ def above(n: Annotated[float, Float(max=3, default=4)]) -> int:
     return 0
 
 
-def mixed_lists(a: list[Image], b: Image) -> int:
-    return 0
-
-
 def strange_output(a: int) -> dict[str, int]:
     return {}
 
 
 def either_output(a: int) -> Image | Latent:
+    return a
+
+
+def series(a: int) -> Image:
+    yield Progress(1, 1)
+
+
+def series_of_progress(a: int) -> Iterator[Progress]:
+    yield Progress(1, 1)
+
+
+def falling(a: Annotated[int, range(5, 0, -1)]) -> int:
+    return a
+
+
+class Above:
+    gt = 0
+
+
+def bounded_float(a: Annotated[float, Above()]) -> float:
     return a
 
 
@@ -381,16 +547,20 @@ def lazy(a: Annotated[Image, Options(lazy=True)]) -> Image:
         (upside_down, "min 3 is above max 1"),
         (below, "default 2 is below min 3"),
         (above, "default 4 is above max 3"),
-        (mixed_lists, "input 'b' must be a `list"),
         (strange_output, "output 0 has type"),
         (either_output, "an output has one type"),
         (lazy, "say with `needs` when"),
+        (series, r"annotate its result `Generator\[Progress, None, Image\]`"),
+        (series_of_progress, "does not say what it gives"),
+        (falling, "give a range that rises"),
+        (bounded_float, "leaves its bound out"),
     ],
 )
 def test_a_function_that_is_no_node_is_refused_at_once(function: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says) as caught:
         node(type="X")(function)
     assert function.__name__ in str(caught.value)
+    assert f"{Path(__file__).name}:{function.__code__.co_firstlineno}" in str(caught.value)
 
 
 def test_a_declaration_that_contradicts_the_function_is_refused() -> None:
