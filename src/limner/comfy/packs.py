@@ -6,6 +6,7 @@ Rules:
   `__pycache__`, are passed over. They load in the order of their names, after every `prestartup_script.py` has run.
 - Where its nodes are looked for is said in `packs_nodes`, what it may leave out in `packs_quirks`.
 - A pack that fails to import is named and the rest load; so is a node whose class cannot be described.
+- Nodes of a pack that are functions stand under the pack's name in the menu where they do not say another place.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ import logging
 import runpy
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from limner.plugins.library import LoadProblem
+from limner.sdk import Implementation, NodeFunction
 
-from .manifest import declared_lanes
+from .manifest import Lanes, declared_lanes
 from .packs_imports import find_packs, free_name, imported, modules_of, pack_name
-from .packs_nodes import find_classes
+from .packs_nodes import Found, find_nodes
 from .packs_quirks import fill_in_names, own_logging
 from .packs_web import web_folder
 from .shims.bridge import Bridge
 from .v1 import V1Node
+from .v1_classes import class_of
 from .v3 import V3Node, is_v3
 
 log = logging.getLogger(__name__)
@@ -39,7 +43,7 @@ class Pack:
 
     name: str
     path: Path
-    nodes: Sequence[V1Node] = ()
+    nodes: Sequence[Implementation] = ()
     problems: Sequence[LoadProblem] = ()
     web: Path | None = None
     seconds: float = 0.0
@@ -67,30 +71,34 @@ def load_pack(path: Path, bridge: Bridge) -> Pack:
     try:
         with own_logging(own):
             module = imported(path, own)
-            found = find_classes(module, path)
+            found = find_nodes(module, path)
         web = web_folder(path, getattr(module, "WEB_DIRECTORY", None))
         for mended in fill_in_names(module, modules_of(own)):
             log.warning("%s: %s; it was given to it", name, mended)
     except (Exception, SystemExit) as error:
         return Pack(name, path, (), (_problem(name, error),), None, time.perf_counter() - started)
-    nodes, problems = _nodes(name, found.classes, found.titles)
+    problems: list[LoadProblem] = []
     try:
         lanes = declared_lanes(path)
-        for node in nodes:
-            node.schema = lanes.of(node.schema, found.classes[node.schema.type])
     except ValueError as error:
+        lanes = Lanes()
         problems.append(LoadProblem(name, str(error)))
+    nodes: list[Implementation] = [*_nodes(name, found, lanes, problems), *_functions(name, found, lanes, problems)]
+    bridge.classes.update({node.schema.type: class_of(node) for node in nodes if isinstance(node, NodeFunction)})
     bridge.classes.update(found.classes)
     bridge.display_names.update({str(key): str(title) for key, title in found.titles.items()})
     if web is not None:
         bridge.web_directories[name] = str(web)
-    if not found.classes and web is None:
+    if not found.classes and not found.functions and web is None:
         problems.append(LoadProblem(name, _nothing_found()))
     return Pack(name, path, nodes, problems, web, time.perf_counter() - started)
 
 
 def _nothing_found() -> str:
-    return "it has no NODE_CLASS_MAPPINGS, and no class with FUNCTION, RETURN_TYPES and CATEGORY, so no nodes"
+    return (
+        "it has no NODE_CLASS_MAPPINGS, no class with FUNCTION, RETURN_TYPES and CATEGORY, and no @node function, "
+        "so no nodes"
+    )
 
 
 def _problem(source: str, error: BaseException) -> LoadProblem:
@@ -109,15 +117,32 @@ def _run_prestartup(path: Path) -> LoadProblem | None:
     return None
 
 
-def _nodes(pack: str, classes: Mapping[str, Any], titles: Mapping[Any, Any]) -> tuple[list[V1Node], list[LoadProblem]]:
+def _nodes(pack: str, found: Found, lanes: Lanes, problems: list[LoadProblem]) -> list[V1Node]:
     nodes: list[V1Node] = []
-    problems: list[LoadProblem] = []
-    for node_type, cls in classes.items():
-        title = titles.get(node_type)
+    for node_type, cls in found.classes.items():
+        title = found.titles.get(node_type)
         try:
             make = V3Node if is_v3(cls) else V1Node
-            nodes.append(make(node_type, cls, display_name=str(title) if title else "", module=f"custom_nodes.{pack}"))
+            made = make(node_type, cls, display_name=str(title) if title else "", module=f"custom_nodes.{pack}")
         except Exception as error:
             problem = _problem(pack, error)
             problems.append(LoadProblem(pack, f"node {node_type}: {problem.message}", problem.traceback))
-    return nodes, problems
+            continue
+        made.schema = lanes.of(made.schema, cls)
+        nodes.append(made)
+    return nodes
+
+
+def _functions(pack: str, found: Found, lanes: Lanes, problems: list[LoadProblem]) -> list[NodeFunction[..., Any]]:
+    nodes: dict[str, NodeFunction[..., Any]] = {}
+    for function in found.functions:
+        named, node = function.schema.type, copy(function)
+        if named in found.classes or named in nodes:
+            problems.append(LoadProblem(pack, f"node {named}: it is defined twice; give one of them another type"))
+            continue
+        category = function.schema.category or pack
+        node.schema = replace(function.schema, module=f"custom_nodes.{pack}", category=category)
+        if not function.names_lane:
+            node.schema = lanes.of(node.schema, function)
+        nodes[named] = node
+    return list(nodes.values())

@@ -7,6 +7,8 @@ They are looked for in this order, and the first place that has any is it:
 3. `NODE_CLASS_MAPPINGS` in the pack's `nodes.py`;
 4. where nothing is registered at all: every class of the pack with `FUNCTION`, `RETURN_TYPES` and `CATEGORY`, and every
    newer node class, by its name.
+
+Beside them, every `@node` function of `limner.sdk` that the pack's own modules define is a node of the pack.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ import importlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from limner.sdk import NodeFunction, nodes_in
 
 from .packs_imports import modules_of
 from .v3 import is_v3, node_id
@@ -30,14 +34,22 @@ MARKS = ("FUNCTION", "RETURN_TYPES", "CATEGORY")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Classes by node type, and their titles."""
+    """Classes by node type, and their titles; functions that are nodes."""
 
     classes: Mapping[str, Any] = field(default_factory=dict)
     titles: Mapping[Any, Any] = field(default_factory=dict)
+    functions: Sequence[NodeFunction[..., Any]] = ()
 
 
-def find_classes(module: ModuleType, path: Path) -> Found:
+def find_nodes(module: ModuleType, path: Path) -> Found:
     """Raises what the pack's `comfy_entrypoint` or `nodes.py` raises."""
+    found = _classes(module, path)
+    modules = modules_of(module.__name__)
+    own = {part.__name__ for part in modules}
+    return replace(found, functions=[function for function in nodes_in(modules) if function.__module__ in own])
+
+
+def _classes(module: ModuleType, path: Path) -> Found:
     if getattr(module, MAPPINGS, None):
         return _registered(module)
     if callable(getattr(module, "comfy_entrypoint", None)):

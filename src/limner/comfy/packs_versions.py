@@ -6,21 +6,23 @@ from copy import copy
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
+
+from limner.sdk import Implementation
 
 from .packs import Pack
-from .v1 import V1Node
 
 
-def versioned(pack: Pack) -> list[V1Node]:
+def versioned(pack: Pack) -> list[Implementation]:
     """The pack's nodes, with versions."""
     digest = _digest(pack.path)
     return [_with_version(node, digest) for node in pack.nodes]
 
 
-def _with_version(node: V1Node, version: str) -> V1Node:
-    told = copy(node)
+def _with_version(node: Implementation, version: str) -> Implementation:
+    told: Any = copy(node)
     told.schema = replace(node.schema, version=version)
-    return told
+    return told  # type: ignore[no-any-return]
 
 
 def _digest(path: Path) -> str:

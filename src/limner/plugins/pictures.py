@@ -28,7 +28,7 @@ def encoded(image: Any) -> tuple[bytes, str]:
         pixels = image
     else:
         raise TypeError(f"a preview is a picture or the bytes of one, not {type(image).__name__}")
-    if pixels.ndim == 4:
+    while pixels.ndim > 3 or (pixels.ndim == 3 and pixels.shape[2] > 4):
         pixels = pixels[0]
     if pixels.dtype != np.uint8:
         pixels = to_bytes(pixels.astype(np.float32))

@@ -108,7 +108,8 @@ def test_what_does_not_load_is_named_and_the_rest_loads(installed: Installed) ->
     assert problems.pop("broken_node") == ["node BrokenNode: RuntimeError: no inputs today"]
     assert problems.pop("newest") == ["NotImplementedError: not today"]
     assert problems.pop("early") == [
-        "it has no NODE_CLASS_MAPPINGS, and no class with FUNCTION, RETURN_TYPES and CATEGORY, so no nodes"
+        "it has no NODE_CLASS_MAPPINGS, no class with FUNCTION, RETURN_TYPES and CATEGORY, and no @node function, "
+        "so no nodes"
     ]
     assert not any(problems.values())
     assert {"WholeNode", "SingleFile", "Elsewhere", "CountingAdd"} <= set(installed.core.library)
