@@ -37,14 +37,28 @@ def test_morphology_is_kornias(operation: str, size: int, figures: tuple[float, 
     assert [float(result.mean()), float(result.min()), float(result.max())] == pytest.approx(figures, abs=1e-4)
 
 
-def test_an_even_window_reaches_back() -> None:
+def test_an_even_window_reaches_back_to_erode_and_is_mirrored_to_dilate() -> None:
     image = torch.zeros(1, 1, 7, 3)
     image[0, 0, 3] = 1
 
     (grown,) = run_node(morphology, image=image, operation="dilate", kernel_size=4).values
+    (shrunk,) = run_node(morphology, image=1 - image, operation="erode", kernel_size=4).values
 
     assert isinstance(grown, torch.Tensor)
-    assert grown[0, 0, :, 0].tolist() == [0, 0, 1, 1, 1, 1, 0]
+    assert isinstance(shrunk, torch.Tensor)
+    assert grown[0, 0, :, 0].tolist() == [0, 1, 1, 1, 1, 0, 0]
+    assert shrunk[0, 0, :, 0].tolist() == [1, 1, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("size", [3, 4, 5, 8])
+def test_an_opening_is_nowhere_brighter_and_a_closing_nowhere_darker(size: int) -> None:
+    image = torch.rand((1, 12, 15, 3), generator=torch.Generator().manual_seed(2))
+
+    (opened,) = run_node(morphology, image=image, operation="open", kernel_size=size).values
+    (closed,) = run_node(morphology, image=image, operation="close", kernel_size=size).values
+
+    assert bool((opened <= image).all())
+    assert bool((closed >= image).all())
 
 
 @pytest.mark.parametrize(("operation", "kept"), [("open", False), ("close", True)])

@@ -1,4 +1,8 @@
-"""Grey morphology with a square window: [batch, channels, height, width]; what lies outside the picture is ignored."""
+"""Grey morphology with a square window: [batch, channels, height, width]; what lies outside the picture is ignored.
+
+An even window has no middle. To erode, it reaches one pixel farther back than forward, and to dilate it is mirrored, as
+Minkowski's sum has it: so an opening is nowhere brighter than the picture, and a closing nowhere darker.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,20 @@ from torch.nn.functional import max_pool2d, pad
 
 
 def dilate(image: Tensor, size: int) -> Tensor:
-    """The highest value in a window of `size` pixels; an even window reaches one pixel farther back than forward."""
-    before, after = size // 2, size - 1 - size // 2
-    padded = pad(image, (before, after, before, after), value=float("-inf"))
-    return max_pool2d(max_pool2d(padded, (size, 1), 1), (1, size), 1)
+    """The highest value in a window of `size` pixels."""
+    return _highest(image, size - 1 - size // 2, size // 2)
 
 
 def erode(image: Tensor, size: int) -> Tensor:
     """The lowest value in the window."""
-    return -dilate(-image, size)
+    return -_highest(-image, size // 2, size - 1 - size // 2)
+
+
+def _highest(image: Tensor, before: int, after: int) -> Tensor:
+    """The highest value from `before` pixels back to `after` pixels forward, in rows and columns."""
+    size = before + 1 + after
+    padded = pad(image, (before, after, before, after), value=float("-inf"))
+    return max_pool2d(max_pool2d(padded, (size, 1), 1), (1, size), 1)
 
 
 def _open(image: Tensor, size: int) -> Tensor:
