@@ -103,6 +103,11 @@ def test_latents_that_cannot_stand_side_by_side_are_named() -> None:
         result_of_concat(latents, "x")
 
 
+def test_latents_without_frames_join_their_channels() -> None:
+    latents = {"samples1": {"samples": torch.zeros(1, 4, 8, 8)}, "samples2": {"samples": torch.zeros(1, 16, 8, 8)}}
+    assert result_of_concat(latents, "t") == (1, 20, 8, 8)
+
+
 def result_of_concat(latents: dict[str, object], dim: str) -> tuple[int, ...]:
     value = run_node(NODES["LatentConcat"], **latents, dim=dim).values[0]
     assert isinstance(value, dict)

@@ -96,7 +96,9 @@ def batch_seed_behavior(
 
 def _check_sides(first: Tensor, second: Tensor, axis: int) -> None:
     """Raises `UnusableInput` where the latents differ in anything but the length along the axis."""
-    check_channels(first, second)
+    along_channels = first.ndim == second.ndim == 1 - axis  # a latent without frames: `t` is the dimension of channels
+    if not along_channels:
+        check_channels(first, second)
     sizes = [
         [length for place, length in enumerate(latent.shape) if place != latent.ndim + axis]
         for latent in (first, second)
