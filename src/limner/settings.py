@@ -117,6 +117,21 @@ class Settings:
         default=1000,
         bounds=(0, 10**9),
     )
+    keep_runs: int = _declare(
+        "Runs that have ended that the history keeps, the latest; 0 does not count them.",
+        default=10_000,
+        bounds=(0, 10**9),
+    )
+    keep_days: int = _declare(
+        "Days that the history keeps a run after its end; 0 keeps it as long as there is room.",
+        default=0,
+        bounds=(0, 100_000),
+    )
+    keep_events: int = _declare(
+        "Events that are kept on the disk for clients that come back after a restart, the latest.",
+        default=200_000,
+        bounds=(0, 10**9),
+    )
     allow_pickle: bool = _declare(
         "Open pickled models (.ckpt, .pt) too, by a reader that takes tensors only; else they are refused.",
         default=False,

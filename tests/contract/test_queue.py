@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from limner.queue import JobQueue, MemoryQueue, NewJob, SqliteQueue
+from limner.database import Database
+from limner.queue import JobQueue, MemoryQueue, NewJob, SqliteQueue, State
 
-Make = Callable[[], JobQueue]
 
-
-@pytest.fixture(params=["memory", "sqlite", "sqlite, safe from loss of power"])
-def queue(request: pytest.FixtureRequest, tmp_path: Path) -> JobQueue:
+@pytest.fixture(params=["memory", "sqlite"])
+async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JobQueue]:
     if request.param == "memory":
-        return MemoryQueue()
-    return SqliteQueue(tmp_path / "queue.db", power_safe="power" in request.param)
+        yield MemoryQueue()
+        return
+    database = Database(tmp_path / "server.sqlite", "server")
+    yield SqliteQueue(database)
+    database.close()
 
 
 def job(name: str, **extra: object) -> NewJob:
@@ -118,3 +120,90 @@ async def test_attachments_ride_along(queue: JobQueue) -> None:
     kept = object()
     await queue.add(NewJob("a", {}, (), attachment=kept))
     assert (await queue.take()).attachment is kept
+
+
+async def test_a_job_is_moved_before_and_after_others(queue: JobQueue) -> None:
+    await added(queue, *"abcde")
+    assert await queue.move("e", before="a")
+    assert await queue.move("a", after="d")
+    assert await queue.move("b", after="e")
+    assert ids(queue.waiting()) == ["e", "b", "c", "d", "a"]
+    await added(queue, "f")
+    assert ids(queue.waiting())[-1] == "f"
+    for move in ({"before": "nobody"}, {"after": "c"}, {"before": "c", "after": None}):
+        assert not await queue.move("nobody" if move.get("after") == "c" else "c", **move)
+
+
+async def test_a_moved_job_takes_the_priority_of_its_neighbour(queue: JobQueue) -> None:
+    await added(queue, *"abc")
+    assert await queue.prioritise("a", 5)
+    assert await queue.move("c", before="a")
+    assert await queue.move("a", after="b")
+    assert [(place.id, place.priority) for place in queue.places(State.WAITING)] == [("c", 5), ("b", 0), ("a", 0)]
+
+
+async def test_there_is_always_room_between_two_jobs(queue: JobQueue) -> None:
+    await added(queue, *"abcd")
+    for _ in range(60):  # more halvings than a float has
+        assert await queue.move("d", before="b")
+        assert await queue.move("c", before="d")
+        assert ids(queue.waiting()) == ["a", "c", "d", "b"]
+        assert await queue.move("d", before="c")
+        assert ids(queue.waiting()) == ["a", "d", "c", "b"]
+    await queue.add(job("e"), number=2.0)
+    await queue.add(job("f"), number=2.0)
+    where = ids(queue.waiting()).index("f")
+    assert await queue.move("a", before="f")
+    assert ids(queue.waiting())[where - 1 : where + 1] == ["a", "f"]
+
+
+async def test_jobs_are_listed_by_page_and_by_owner(queue: JobQueue) -> None:
+    for number in range(10):
+        await queue.add(NewJob(str(number), {}, (), owner="ann" if number % 2 else ""))
+    assert ids(queue.jobs(State.WAITING, None, 2, 3)) == ["2", "3", "4"]
+    assert ids(queue.jobs(State.WAITING, "ann", 1, 2)) == ["3", "5"]
+    assert ids(queue.jobs(State.WAITING, "", 1, 2)) == ["2", "4"]
+    assert ids(queue.jobs(State.WAITING, "bob")) == []
+    assert ids(queue.jobs(State.WAITING, None, 99, 3)) == []
+    await queue.take()
+    await queue.pause("1")
+    assert [queue.count(State.WAITING, owner) for owner in (None, "ann", "", "bob")] == [8, 4, 4, 0]
+    assert [queue.count(State.RUNNING), queue.count(State.PAUSED, "ann"), queue.count(State.PAUSED, "")] == [1, 1, 0]
+    found = queue.find("1")
+    assert found is not None and (found.owner, queue.state("1"), queue.state("0"), queue.state("x")) == (
+        "ann",
+        State.PAUSED,
+        State.RUNNING,
+        None,
+    )
+
+
+async def test_a_held_queue_gives_nothing_away(queue: JobQueue) -> None:
+    await queue.hold()
+    await added(queue, "a")
+    waiting = asyncio.ensure_future(queue.take())
+    await asyncio.sleep(0.02)
+    assert (waiting.done(), queue.held, queue.next()) == (False, True, None)
+    await queue.let_go()
+    assert (await waiting).id == "a"
+
+
+async def test_a_running_job_is_put_back_or_paused(queue: JobQueue) -> None:
+    await added(queue, "a", "b")
+    await queue.take()
+    assert await queue.put_back("a")
+    assert ids(queue.waiting()) == ["a", "b"]
+    await queue.take()
+    assert await queue.put_back("a", paused=True)
+    assert (ids(queue.waiting()), ids(queue.paused())) == (["b"], ["a"])
+    assert not await queue.put_back("a")
+    assert not await queue.pause("a")
+    assert await queue.resume("a")
+    assert ids(queue.waiting()) == ["a", "b"]
+
+
+async def test_marked_jobs_are_found_in_any_state(queue: JobQueue) -> None:
+    for name in "abc":
+        await queue.add(NewJob(name, {}, (), marked=name != "b"))
+    await queue.take()
+    assert sorted(ids(queue.marked())) == ["a", "c"]

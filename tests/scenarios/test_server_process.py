@@ -62,11 +62,11 @@ def test_a_taken_port_is_bad_input(server: LiveServer, tmp_path: Path) -> None:
 def test_a_damaged_queue_is_named_with_the_remedy(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "user" / "limner").mkdir(parents=True)
-    (tmp_path / "user" / "limner" / f"queue-{port}.sqlite").write_bytes(b"no database " * 1000)
+    (tmp_path / "user" / "limner" / f"server-{port}.sqlite").write_bytes(b"no database " * 1000)
     command = [sys.executable, "-m", "limner.cli", "serve", "--port", port, "--base-directory", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
-    assert f"queue-{port}.sqlite" in ended.stderr and "move a damaged file away" in ended.stderr
+    assert f"server-{port}.sqlite" in ended.stderr and "move the file away" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

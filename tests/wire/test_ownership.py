@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from limner.accounts import Accounts, Scope
-from limner.server.ownership import OWNER
 from tests.support.in_process import Serving, chain, serving
 
 
@@ -68,7 +67,7 @@ async def test_the_queue_is_each_ones_own(shared: Shared) -> None:
             await asyncio.sleep(0.005)
     waiting = await shared.queue("bob", chain(value=8))
     _, told = await shared.ask("carl", "GET", "/queue")
-    assert told == {"queue_running": [], "queue_pending": []}
+    assert told == {"queue_running": [], "queue_pending": [], "paused": False}
     assert (await shared.ask("carl", "GET", "/prompt"))[1]["exec_info"]["queue_remaining"] == 0
     for path, body in (
         ("/queue/clear", {}),
@@ -80,7 +79,7 @@ async def test_the_queue_is_each_ones_own(shared: Shared) -> None:
     ):
         await shared.ask("carl", "POST", path, json=body)
     _, told = await shared.ask("bob", "GET", "/queue")
-    assert [len(jobs) for jobs in told.values()] == [1, 1]
+    assert [len(told[key]) for key in ("queue_running", "queue_pending")] == [1, 1]
     assert len((await shared.ask("ann", "GET", "/queue"))[1]["queue_pending"]) == 1
     await shared.ask("bob", "POST", "/queue/clear")
     await shared.ask("bob", "POST", "/interrupt")
@@ -88,7 +87,7 @@ async def test_the_queue_is_each_ones_own(shared: Shared) -> None:
 
 
 async def test_nobody_queues_in_anothers_name(shared: Shared) -> None:
-    run = await shared.queue("carl", chain(value=9), extra_data={OWNER: "bob"})
+    run = await shared.queue("carl", chain(value=9), extra_data={"owner": "bob", "limner_owner": "bob"}, owner="bob")
     await shared.served.ended(run)
     assert run in (await shared.ask("carl", "GET", "/history"))[1]
     assert run not in (await shared.ask("bob", "GET", "/history"))[1]

@@ -7,20 +7,19 @@ Safe to use from many threads and by several processes: the command line changes
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
+
+from limner.database import DatabaseProblem, opened, problem_of
 
 from .account import AccountProblem, Identity, Scope, Token, User, user_name
 from .passwords import hashed, matches
 
 TOKEN_PREFIX = "lmn_"
-BUSY_SECONDS = 5.0
 
 
 class Accounts:
@@ -31,24 +30,9 @@ class Accounts:
         self.path = path
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
-            self._prepare()
-        except (sqlite3.Error, OSError) as error:
-            raise AccountProblem(
-                f"the users in {path} cannot be read: {error}", "Make the file readable, or move a damaged one away"
-            ) from error
-
-    def _prepare(self) -> None:
-        self._file.execute("PRAGMA foreign_keys = ON")
-        version = self._file.execute("PRAGMA user_version").fetchone()[0]
-        migrations = sorted(files(__package__).joinpath("sql").iterdir(), key=lambda item: item.name)
-        for number, migration in enumerate(migrations, start=1):
-            if number > version:
-                self._file.executescript(
-                    f"BEGIN IMMEDIATE;\n{migration.read_text('utf-8')}\nPRAGMA user_version = {number};\nCOMMIT;"
-                )
+            self._file = opened(path, "accounts")
+        except DatabaseProblem as error:
+            raise AccountProblem(error.problem, error.remedy) from error
 
     def close(self) -> None:
         self._file.close()
@@ -61,15 +45,14 @@ class Accounts:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
-            remedy = "Check that the disk is not full and the file may be written to"
-            raise AccountProblem(f"{self.path} cannot be written: {error}", remedy) from error
+            raise _problem(error, self.path, "written") from error
 
     def _rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
         try:
             with self._lock:
                 return self._file.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise AccountProblem(f"{self.path} cannot be read: {error}", "Try again in a moment") from error
+            raise _problem(error, self.path, "read") from error
 
     # Users
 
@@ -160,6 +143,11 @@ class Accounts:
 
     def end_session(self, secret: str) -> None:
         self._write("DELETE FROM sessions WHERE digest = ?", (_digest(secret),))
+
+
+def _problem(error: sqlite3.Error, path: Path, doing: str) -> AccountProblem:
+    problem = problem_of(error, path, doing)
+    return AccountProblem(problem.problem, problem.remedy)
 
 
 def _digest(secret: str) -> bytes:

@@ -10,7 +10,7 @@ from limner.comfy.workflow import read_prompt
 from limner.engine import RunRequest
 from limner.graph import Catalog, Graph
 from limner.graph.validate import Verdict
-from limner.queue import Job
+from limner.queue import Job, Place
 
 
 class Admits(Protocol):
@@ -23,9 +23,9 @@ async def prepare(job: Job, catalog: Catalog, machine: Admits) -> RunRequest:
     if not isinstance(verdict, Verdict):
         verdict = (await machine.admit(job.id, read_prompt(job.prompt), job.targets)).require()
     hidden = {"extra_pnginfo": {}, **job.extra, "prompt": job.prompt, "client_id": job.client or ""}
-    return RunRequest(job.id, verdict.graph, verdict.targets, catalog, hidden, job_key(job))
+    return RunRequest(job.id, verdict.graph, verdict.targets, catalog, hidden, job_key(job.place))
 
 
-def job_key(job: Job) -> str:
+def job_key(job: Place) -> str:
     """Names a job on the disk: the same in every attempt, another for another job of the same id."""
     return blake2b(f"{job.id}\n{job.added!r}".encode(), digest_size=16).hexdigest()

@@ -12,7 +12,6 @@ import json
 import logging
 import shutil
 import signal
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,8 +28,8 @@ from limner.executors.process import Callbacks, ProcessExecutor
 from limner.files import Folders
 from limner.graph import Catalog, NodeSchema
 from limner.plugins.client import Loaded
-from limner.queue import Job, JobQueue, MemoryQueue, QueueUnavailable, SqliteQueue
-from limner.runs import Bus, Consumer, History, MemoryHistory, Notice, SqliteHistory
+from limner.queue import Job, JobQueue, State
+from limner.runs import Bus, Consumer, Notice
 from limner.server import ServerSettings, Services, create_app
 from limner.server.services import LogLine
 from limner.settings import Settings, as_flags
@@ -48,6 +47,7 @@ from .machine import HostMachine
 from .pack_surface import HostPacks
 from .preparation import job_key, prepare
 from .schema_cache import cache_for
+from .stores import stores
 
 log = logging.getLogger(__name__)
 host_log = logging.getLogger("limner.host")
@@ -94,10 +94,10 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         accounts = door(settings, sockets)
         if accounts is not None:
             closing.callback(accounts.close)
-        queue, history = await _stores(settings, closing)
+        kept = await stores(settings, closing)
+        queue, history, bus = kept.queue, kept.history, kept.bus
         _tidy(folders, job_folder(settings, folders), queue)
         node_set = NodeSet(folders)
-        bus = Bus()
         callbacks = node_set.callbacks(bus)
         told = {SERVER_URL: urls(sockets)[0]}
         hosts = ProcessExecutor(_host_command(settings), environment=told, callbacks=callbacks)
@@ -147,7 +147,7 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
 
 def _tidy(folders: Folders, jobs: Path, queue: JobQueue) -> None:
     """Delete what no job that is queued has left: what was written down, and the temporary files."""
-    unfinished = (*queue.waiting(), *queue.paused())
+    unfinished = (*queue.places(State.WAITING), *queue.places(State.PAUSED))
     prune(jobs, {job_key(job) for job in unfinished})
     if not any(job.attempts for job in unfinished):
         shutil.rmtree(folders.temp, ignore_errors=True)
@@ -198,20 +198,6 @@ async def _first_schemas(hosts: ProcessExecutor) -> None:
         await hosts.schemas()
     except HostLost as error:
         raise CannotServe(f"the nodes could not be loaded: {error}", "The log above says why") from error
-
-
-async def _stores(settings: Settings, closing: AsyncExitStack) -> tuple[JobQueue, History]:
-    """Queue and history of this port, kept in the user folder; those of a port that was taken by chance are not."""
-    if settings.port == 0:
-        return MemoryQueue(), MemoryHistory()
-    folder = settings.user_directory / "limner"
-    try:
-        queue = SqliteQueue(folder / f"queue-{settings.port}.sqlite")
-        closing.push_async_callback(queue.close)
-        return queue, SqliteHistory(folder / f"history-{settings.port}.sqlite")
-    except (QueueUnavailable, sqlite3.Error, OSError) as error:
-        remedy = "Make it writable, move a damaged file away, or choose another folder with --user-directory"
-        raise CannotServe(f"the queue and the history in {folder} cannot be opened: {error}", remedy) from error
 
 
 def _host_command(settings: Settings) -> list[str]:

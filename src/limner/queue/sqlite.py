@@ -1,9 +1,7 @@
-"""Jobs in a SQLite file: nothing that was accepted is lost with the process.
+"""Jobs in a SQLite database: nothing that was accepted is lost with the process, or with the power.
 
-Each change is written before it is made in memory; reading never touches the file. The file is in WAL mode: a write
-survives the death of the process at once, and the loss of power too where `power_safe` is set, at the price of waiting
-for the disk (a millisecond or more for each job). One process owns the file; it is written in the calling thread, as a
-write takes some ten microseconds. Opening it puts every job that was running back in its place.
+Where the jobs stand is in memory, what they are to do on the disk: a long queue takes little memory, and is there at
+once when the server starts. A job that ran when the server died waits again in its place, and is said to be `lost`.
 """
 
 from __future__ import annotations
@@ -12,111 +10,114 @@ import json
 import logging
 import sqlite3
 from collections.abc import Sequence
-from importlib.resources import files
-from pathlib import Path
 
 import msgspec
 
-from .job import Job
+from limner.database import Database
+
+from .job import Job, Place, State
 from .memory import MemoryQueue
 
 log = logging.getLogger(__name__)
 
-
-class QueueUnavailable(OSError):
-    """The queue's file cannot be written, so the job was not accepted."""
+_COLUMNS = "arrival, id, priority, number, owner, client, added, attempts, lost, marked"
+_PAGE = 500
+"""Jobs that are read with one question."""
 
 
 class SqliteQueue(MemoryQueue):
-    """A durable `JobQueue`."""
+    """A durable `JobQueue`. One process owns the database; closing that is its maker's business."""
 
-    def __init__(self, path: Path, *, power_safe: bool = False) -> None:
-        """Open or make the file at `path`. Raises `QueueUnavailable` when that is not possible."""
+    def __init__(self, database: Database) -> None:
+        """Take up what the database of the kind `server` holds. Raises DatabaseProblem."""
         super().__init__()
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._prepare(power_safe)
-            self._restore()
-        except (sqlite3.Error, OSError) as error:
-            raise QueueUnavailable(f"The queue {path} cannot be opened: {error}") from error
-
-    def _prepare(self, power_safe: bool) -> None:
-        self._file.execute("PRAGMA journal_mode = WAL")
-        self._file.execute(f"PRAGMA synchronous = {'FULL' if power_safe else 'NORMAL'}")
-        version = self._file.execute("PRAGMA user_version").fetchone()[0]
-        migrations = sorted(files(__package__).joinpath("sql").iterdir(), key=lambda item: item.name)
-        for number, migration in enumerate(migrations, start=1):
-            if number > version:
-                self._file.executescript(
-                    f"BEGIN;\n{migration.read_text('utf-8')}\nPRAGMA user_version = {number};\nCOMMIT;"
-                )
+        self._database = database
+        self._restore()
 
     def _restore(self) -> None:
-        self._next = self._file.execute("SELECT next FROM counter").fetchone()[0]
-        columns = "id, number, added, attempts, client, work, priority, paused"
-        rows = self._file.execute(f"SELECT {columns} FROM jobs ORDER BY arrival")
-        for name, number, added, attempts, client, work, priority, paused in rows.fetchall():
-            content = json.loads(work)
-            self._order.push(
-                Job(
-                    id=name,
-                    number=number,
-                    prompt=content["prompt"],
-                    targets=tuple(content["targets"]),
-                    extra=content["extra"],
-                    client=client,
-                    added=added,
-                    attempts=attempts,
-                    priority=priority,
-                )
+        ((number, held),) = self._database.rows("SELECT next, paused FROM counter")
+        self._next, self._held = number, bool(held)
+        rows = self._database.rows(f"SELECT {_COLUMNS}, state FROM places ORDER BY priority DESC, number, arrival")
+        found = [(_place(row, lost=row[-1] == State.RUNNING), row[-1]) for row in rows]
+        self._arrivals = max((place.arrival for place, _ in found), default=0)
+        self._order.fill(
+            [place for place, state in found if state != State.PAUSED],
+            [place for place, state in found if state == State.PAUSED],
+        )
+        if any(state == State.RUNNING for _, state in found):
+            self._database.write_soon(
+                lambda file: file.execute("UPDATE places SET state = 'waiting', lost = 1 WHERE state = 'running'")
             )
-            if paused:
-                self._order.pause(name)
-
-    async def close(self) -> None:
-        await super().close()
-        self._file.close()
 
     async def _write_added(self, job: Job) -> None:
-        row = (job.id, job.number, job.added, job.attempts, job.client, _encode(job), job.priority)
-        try:
-            self._file.execute("BEGIN")
-            self._file.execute(
-                "INSERT INTO jobs (id, number, added, attempts, client, work, priority) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
+        place, work, following = job.place, _encode(job), self._next
+
+        def write(file: sqlite3.Connection) -> None:
+            row = (
+                *(place.arrival, place.id, place.priority, place.number, place.owner, place.client, place.added),
+                *(place.attempts, place.lost, place.marked, State.WAITING),
             )
-            self._file.execute("UPDATE counter SET next = ?", (self._next,))
-            self._file.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._undo()
-            raise QueueUnavailable(f"The job was not accepted, as {self._path} cannot be written: {error}") from error
+            file.execute(f"INSERT INTO places ({_COLUMNS}, state) VALUES ({', '.join('?' * len(row))})", row)
+            file.execute("INSERT INTO works (arrival, work) VALUES (?, ?)", (place.arrival, work))
+            file.execute("UPDATE counter SET next = max(next, ?)", (following,))
 
-    async def _write_taken(self, job: Job) -> None:
-        self._try("UPDATE jobs SET attempts = ? WHERE id = ?", [(job.attempts, job.id)])
+        try:
+            await self._database.write(write, safe=True)
+        except sqlite3.IntegrityError:
+            raise ValueError(f"a job {place.id} is in the queue already") from None
 
-    async def _write_paused(self, job: str, paused: bool) -> None:
-        self._try("UPDATE jobs SET paused = ? WHERE id = ?", [(paused, job)])
+    async def _write_changed(self, changes: Sequence[tuple[Place, State]]) -> None:
+        following = max(self._next, *(place.number + 1 for place, _ in changes))
+
+        def write(file: sqlite3.Connection) -> None:
+            file.executemany(_CHANGE, [_change(place, state) for place, state in changes])
+            file.execute("UPDATE counter SET next = max(next, ?)", (following,))
+
+        await self._database.write(write)
 
     async def _write_removed(self, jobs: Sequence[str]) -> None:
-        self._try("DELETE FROM jobs WHERE id = ?", [(job,) for job in jobs])
+        rows = [(job,) for job in jobs]
+        await self._database.write(lambda file: file.executemany("DELETE FROM places WHERE id = ?", rows))
 
-    def _try(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Write what must not stop the queue: at worst a job is run again after a restart."""
-        if not rows:
-            return
-        try:
-            self._file.execute("BEGIN")
-            self._file.executemany(statement, rows)
-            self._file.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._undo()
-            log.warning("the queue %s cannot be written: %s", self._path, error)
+    async def _write_held(self, held: bool) -> None:
+        await self._database.write(lambda file: file.execute("UPDATE counter SET paused = ?", (held,)))
 
-    def _undo(self) -> None:
-        if self._file.in_transaction:
-            self._file.execute("ROLLBACK")
+    def _note_changed(self, place: Place, state: State) -> None:
+        self._database.write_soon(lambda file: file.execute(_CHANGE, _change(place, state)))
+
+    def _note_removed(self, job: str) -> None:
+        self._database.write_soon(lambda file: file.execute("DELETE FROM places WHERE id = ?", (job,)))
+
+    def _load(self, places: Sequence[Place]) -> list[Job]:
+        found: dict[int, str] = {}
+        for first in range(0, len(places), _PAGE):
+            arrivals = [place.arrival for place in places[first : first + _PAGE]]
+            marks = ", ".join("?" * len(arrivals))
+            found.update(self._database.rows(f"SELECT arrival, work FROM works WHERE arrival IN ({marks})", arrivals))
+        return [_decode(place, found.get(place.arrival)) for place in places]
+
+
+_CHANGE = "UPDATE places SET priority = ?, number = ?, attempts = ?, lost = ?, state = ? WHERE arrival = ? AND id = ?"
+
+
+def _change(place: Place, state: State) -> tuple[object, ...]:
+    return place.priority, place.number, place.attempts, place.lost, state, place.arrival, place.id
+
+
+def _place(row: Sequence[object], *, lost: bool) -> Place:
+    arrival, name, priority, number, owner, client, added, attempts, was_lost, marked, *_ = row
+    return Place(
+        id=str(name),
+        number=float(str(number)),
+        arrival=int(str(arrival)),
+        added=float(str(added)),
+        client=None if client is None else str(client),
+        priority=int(str(priority)),
+        owner=str(owner),
+        attempts=int(str(attempts)),
+        lost=lost or bool(was_lost),
+        marked=bool(marked),
+    )
 
 
 def _encode(job: Job) -> str:
@@ -125,3 +126,13 @@ def _encode(job: Job) -> str:
         return msgspec.json.encode(work).decode()
     except (TypeError, OverflowError, ValueError):
         return json.dumps(work, default=dict)
+
+
+def _decode(place: Place, work: str | None) -> Job:
+    """The job; one whose work cannot be read has none, and fails when it is run."""
+    try:
+        content = json.loads(work or "")
+        return Job(place, content["prompt"], tuple(content["targets"]), content["extra"])
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("what the job %s is to do cannot be read: %s", place.id, error)
+        return Job(place, {}, (), {})

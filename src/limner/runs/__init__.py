@@ -9,10 +9,10 @@ In short::
     subscription.missed                          # how many messages were gone before this reader took them
     subscription.close()
 
-    history = MemoryHistory(limit=10_000) or SqliteHistory(path, limit=10_000)
-    history.record(Entry), history.get(run_id), history.entries(limit=None, offset=None), history.delete(run_id),
-    history.clear()
-    Entry(id, number, prompt, targets, extra, client, status, outputs, shown_on, notes, started, finished)
+    history = MemoryHistory(limit=10_000) or SqliteHistory(database, limit=10_000, days=0)
+    history.get(run_id, owner=None), history.entries(limit=None, offset=None, owner=None), history.count(owner=None)
+    await history.record(Entry), await history.delete(run_id, owner=None), await history.clear(owner=None)
+    Entry(id, number, prompt, targets, extra, client, status, outputs, shown_on, notes, started, finished, owner)
 
     consumer = Consumer(queue, engine, prepare, history, bus, concurrency=1)
     prepare: async (Job) -> RunRequest; may raise InvalidGraph
@@ -20,18 +20,24 @@ In short::
     await consumer.interrupt(run_id=None)        # one run, or whatever runs
     consumer.running                             # ids of the runs in progress
 
-The bus never blocks: every reader has a cursor in one ring, so one that stalls misses messages and knows how many.
+The bus never blocks: every reader has a cursor in one ring, so one that stalls misses messages and knows how many. With
+`Bus(log=EventLog(database))` it reads on in the log instead, and numbers go on over restarts.
 """
 
-from .bus import Bus, Message, Notice, QueueChanged, Subscription
+from .adoption import adopt_history
+from .bus import Bus, Subscription
 from .consumer import Consumer
 from .entry import Entry, Note
-from .history import History, MemoryHistory, SqliteHistory
+from .eventlog import EventLog
+from .history import History, MemoryHistory
+from .message import Message, Notice, QueueChanged
+from .sqlite import SqliteHistory
 
 __all__ = [
     "Bus",
     "Consumer",
     "Entry",
+    "EventLog",
     "History",
     "MemoryHistory",
     "Message",
@@ -40,4 +46,5 @@ __all__ = [
     "QueueChanged",
     "SqliteHistory",
     "Subscription",
+    "adopt_history",
 ]

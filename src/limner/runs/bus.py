@@ -2,70 +2,54 @@
 
 Messages are numbered from 1 in the order in which they are published and kept in a ring. A reader is a cursor into the
 ring: publishing costs the same however many read, and never waits. A reader that falls behind by more than the ring
-holds goes on with the oldest message that is left, and `missed` tells how many it lost. Pictures (previews) are large
-and soon stale, so only the last few are kept; a reader that is late does not get the others.
+holds reads on in the log, where there is one; else it goes on with the oldest message that is left, and `missed` tells
+how many it lost. Pictures (previews) are large and soon stale, so only the last few are kept; a reader that is late
+does not get the others. Numbers go on over restarts where there is a log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 
+from limner.database import DatabaseProblem
 from limner.engine.events import StepPreview
+
+from .eventlog import EventLog
+from .message import Message, Notice
+
+logger = logging.getLogger(__name__)
 
 RING = 65_536
 PICTURES = 64
 BATCH = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something to publish: `body` is an engine `Event`, `Said`, `QueueChanged` or what else clients are told.
-
-    `run` is the run that it belongs to, `client` the one client that it is for; None: everyone.
-    """
-
-    body: object
-    run: str | None = None
-    client: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueChanged:
-    """How many jobs wait or run."""
-
-    remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A notice in its place; `time` is in seconds since 1970."""
-
-    sequence: int
-    body: object
-    run: str | None
-    client: str | None
-    time: float
-
-
 class Bus:
     """Publishes notices to subscriptions. For one event loop."""
 
-    def __init__(self, size: int = RING, pictures: int = PICTURES) -> None:
+    def __init__(self, size: int = RING, pictures: int = PICTURES, log: EventLog | None = None) -> None:
         self._ring: list[Message | None] = [None] * size
         self._pictures: deque[int] = deque()
         self._most_pictures = pictures
         self._subscriptions: set[Subscription] = set()
-        self.last = 0
+        self._log = log
+        self._begin = log.begin if log is not None else 0
+        self.last = self._begin
         """The number of the latest message."""
 
     @property
+    def logs(self) -> bool:
+        """Whether what is not in memory any more is read from a log."""
+        return self._log is not None
+
+    @property
     def first(self) -> int:
-        """The number of the oldest message that is kept (one past the latest where there is none)."""
-        return max(1, self.last - len(self._ring) + 1)
+        """The number of the oldest message in memory (one past the latest where there is none)."""
+        return max(self._begin + 1, self.last - len(self._ring) + 1)
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Number the notices and wake the readers."""
@@ -81,11 +65,14 @@ class Bus:
     def _add(self, bodies: Sequence[object], run: str | None, client: str | None) -> None:
         now = time.time()
         size = len(self._ring)
-        for body in bodies:
-            self.last += 1
-            self._ring[self.last % size] = Message(self.last, body, run, client, now)
-            if type(body) is StepPreview:
+        messages = [Message(self.last + number, body, run, client, now) for number, body in enumerate(bodies, 1)]
+        for message in messages:
+            self.last = message.sequence
+            self._ring[self.last % size] = message
+            if type(message.body) is StepPreview:
                 self._keep_picture(self.last)
+        if self._log is not None and run is not None:
+            self._log.keep(messages)
 
     def _wake(self) -> None:
         for subscription in self._subscriptions:
@@ -100,11 +87,22 @@ class Bus:
 
     def since(self, sequence: int, limit: int = BATCH) -> tuple[tuple[Message, ...], int]:
         """Up to `limit` kept messages after this number, and the number to go on from."""
+        if self._log is not None and sequence + 1 < self.first:
+            logged = self._logged(self._log, sequence, limit)
+            if logged:
+                return tuple(logged), logged[-1].sequence
         begin = max(sequence + 1, self.first)
         end = min(self.last, begin + limit - 1)
         size = len(self._ring)
         kept = (self._ring[number % size] for number in range(begin, end + 1))
         return tuple(message for message in kept if message is not None), max(end, sequence)
+
+    def _logged(self, log: EventLog, sequence: int, limit: int) -> list[Message]:
+        try:
+            return log.read(sequence, self.first - 1, limit)
+        except DatabaseProblem as error:
+            logger.warning("what happened before cannot be told: %s", error)
+            return []
 
     def subscribe(self, since: int | None = None) -> Subscription:
         """Read from now on (None), or what is kept with a number above `since` and then on."""
@@ -150,7 +148,8 @@ class Subscription(AsyncIterator[tuple[Message, ...]]):
 
     def take(self, limit: int = BATCH) -> tuple[Message, ...]:
         """What is there now, at most `limit` messages."""
-        self.missed += max(0, self._bus.first - self.cursor - 1)
+        if not self._bus.logs:
+            self.missed += max(0, self._bus.first - self.cursor - 1)
         batch, self.cursor = self._bus.since(self.cursor, limit)
         while not batch and self.cursor < self._bus.last:
             batch, self.cursor = self._bus.since(self.cursor, limit)

@@ -4,8 +4,10 @@ A job may be paused, and a job of a higher priority takes the place of a running
 at its next check, and goes on from there when it is taken again.
 
 The order at the end of a run is fixed: the history, its last event, then the queue; so that a client that hears of the
-end finds the run in the history. A job whose graph cannot be made, or that the engine fails on, ends as failed, and the
-next one is taken: nothing that a job does stops the consumer.
+end finds the run in the history. A durable history takes the job out of the queue on the disk in the same moment.
+
+A job whose graph cannot be made, or that the engine fails on, ends as failed, and the next one is taken: nothing that a
+job does stops the consumer.
 """
 
 from __future__ import annotations
@@ -14,18 +16,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from limner.database import DatabaseProblem
 from limner.engine import Engine, RunRequest
 from limner.engine.events import Event, RunFinished, RunStarted
 from limner.engine.values import Failure
 from limner.graph import InvalidGraph
-from limner.queue import Job, JobQueue
+from limner.queue import Job, JobQueue, State
 
-from .bus import Bus, Notice, QueueChanged
+from .bus import Bus
 from .history import History
+from .message import Notice, QueueChanged
 from .scribe import Scribe
 from .turns import Turns
 
 log = logging.getLogger(__name__)
+
+UNREADABLE_SECONDS = 2.0
+"""How long is waited before a queue that could not be read is read again."""
 
 
 class Consumer:
@@ -52,8 +59,8 @@ class Consumer:
         self._free = free
         self._concurrency = concurrency
         self._running: dict[str, asyncio.Event] = {}
-        self._leaving: dict[str, Callable[[str], Awaitable[bool]]] = {}
-        """Jobs that stop for a while, and what the queue does with them then."""
+        self._leaving: dict[str, bool] = {}
+        """Jobs that stop for a while: whether they are paused then, or wait again."""
         self._orders: set[asyncio.Task[bool]] = set()
 
     @property
@@ -73,31 +80,31 @@ class Consumer:
 
     async def pause(self, job: str) -> bool:
         """Keep a running or waiting job until `resume`; whether there was one."""
-        return await self._stop(job, self._queue.pause) or await self._queue.pause(job)
+        return await self._stop(job, paused=True) or await self._queue.pause(job)
 
     async def resume(self, job: str) -> bool:
         """Let a paused job go on, when it is its turn; whether it was paused."""
         return await self._queue.resume(job)
 
-    async def _stop(self, job: str, then: Callable[[str], Awaitable[bool]]) -> bool:
+    async def _stop(self, job: str, *, paused: bool) -> bool:
         """Stop a running job, to go on another time; whether it was running."""
         stopping = self._running.get(job)
         if stopping is None:
             return False
-        self._leaving[job] = then
+        self._leaving[job] = paused
         stopping.set()
         await self._engine.interrupt(job, keep=True)
         return True
 
     def _preempt(self) -> None:
         """Where a job waits whose priority is higher than that of one that runs, that one has to leave."""
-        running = [job for job in self._queue.running() if job.id in self._running]
+        running = [place for place in self._queue.places(State.RUNNING) if place.id in self._running]
         if len(running) < self._concurrency:
             return
         waiting = self._queue.next()
-        least = min(running, key=lambda job: job.priority)
+        least = min(running, key=lambda place: place.priority)
         if waiting is not None and waiting.priority > least.priority and not self._leaving:
-            order = asyncio.ensure_future(self._stop(least.id, self._queue.put_back))
+            order = asyncio.ensure_future(self._stop(least.id, paused=False))
             self._orders.add(order)
             order.add_done_callback(self._orders.discard)
 
@@ -113,16 +120,28 @@ class Consumer:
     async def _work(self) -> None:
         while True:
             async with self._turns.turn() as turn:
-                job = await self._queue.take()
-                self._running[job.id] = asyncio.Event()
                 try:
-                    left = await self._run(job, turn.give)
-                finally:
-                    del self._running[job.id]
-                    then = self._leaving.pop(job.id, self._queue.done)
-                if left:
-                    await self._make_room()
-                await (then if left else self._queue.done)(job.id)
+                    job = await self._queue.take()
+                except DatabaseProblem as error:
+                    log.error("the queue cannot be read: %s", error)
+                    await asyncio.sleep(UNREADABLE_SECONDS)
+                    continue
+                await self._take_on(job, turn.give)
+
+    async def _take_on(self, job: Job, give_turn: Callable[[], None]) -> None:
+        """Run the job, and see to its place in the queue."""
+        self._running[job.id] = asyncio.Event()
+        kept = None
+        try:
+            kept = await self._run(job, give_turn)
+        finally:
+            del self._running[job.id]
+            paused = self._leaving.pop(job.id, False)
+        if kept is None:
+            await self._make_room()
+            await self._queue.put_back(job.id, paused=paused)
+        else:
+            await self._queue.done(job.id, on_disk=kept)
 
     async def _make_room(self) -> None:
         """A host that cannot be asked has nothing on its device."""
@@ -132,8 +151,8 @@ class Consumer:
             except Exception as error:
                 log.warning("the device was not freed: %s", error)
 
-    async def _run(self, job: Job, give_turn: Callable[[], None]) -> bool:
-        """Run the job; whether it stopped to go on another time."""
+    async def _run(self, job: Job, give_turn: Callable[[], None]) -> bool | None:
+        """Run the job; whether its end is kept for good, or None where it stopped to go on another time."""
         scribe = Scribe(job)
         last: list[Event] = []
 
@@ -158,10 +177,10 @@ class Consumer:
             last.append(RunFinished(job.id, 1, "failed", failure=Failure(type(error).__name__, str(error))))
             scribe.hear(last)
         if job.id in self._leaving and isinstance(last[-1], RunFinished) and last[-1].status == "cancelled":
-            return True
-        self._history.record(scribe.entry())
+            return None
+        kept = await self._history.record(scribe.entry())
         self._publish(job, last)
-        return False
+        return kept
 
     def _publish(self, job: Job, events: Sequence[Event]) -> None:
         if events:

@@ -29,6 +29,7 @@ class Entry:
 
     `status` is `done`, `failed` or `cancelled`. `outputs` maps nodes (inner ids) to their `ui`, `shown_on` those of
     them that belong to expansions to the node of the user's graph. `started` and `finished` are in seconds since 1970.
+    `owner` is whose job it was; empty for nobody's.
     """
 
     id: str
@@ -43,3 +44,4 @@ class Entry:
     notes: tuple[Note, ...] = ()
     started: float = 0.0
     finished: float = 0.0
+    owner: str = ""

@@ -109,4 +109,5 @@ class Scribe:
             notes=tuple(self._notes),
             started=self._began,
             finished=time.time(),
+            owner=job.owner,
         )

@@ -18,8 +18,10 @@ import msgspec
 from aiohttp import web
 from multidict import MultiDictProxy
 
+from limner.accounts import AccountProblem
 from limner.comfy.node_errors import describe_unreadable
 from limner.comfy.object_info import encode
+from limner.database import DatabaseBusy, DatabaseDamaged, DatabaseFull, DatabaseProblem, DatabaseReadOnly
 from limner.files import CannotWrite, FileProblem, MissingFile, UnknownFolder
 from limner.graph import InvalidGraph
 
@@ -31,6 +33,12 @@ DEEPEST = 256
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
+_DATABASE_ERRORS: Mapping[type[DatabaseProblem], tuple[int, str]] = {
+    DatabaseFull: (507, "disk_full"),
+    DatabaseReadOnly: (507, "disk_read_only"),
+    DatabaseBusy: (503, "database_locked"),
+    DatabaseDamaged: (503, "database_damaged"),
+}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -150,6 +158,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return answer(describe_unreadable(error.problems), 400)
     except FileProblem as error:
         return error_answer(_file_status(error), _file_code(error), error.problem, error.remedy)
+    except DatabaseProblem as error:
+        return _database_error(request, error)
+    except AccountProblem as error:
+        log.warning("%s %s: %s", request.method, request.path, error)
+        return error_answer(503, "accounts_unavailable", error.problem, error.remedy)
     except MachineError as error:
         return error_answer(503, "host_unavailable", str(error), error.remedy)
     except web.HTTPException as error:
@@ -175,6 +188,18 @@ def _system_error(request: web.Request, error: OSError) -> web.Response:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "Free some space on the disk" if full else "Check that the folder exists and may be written to"
     return error_answer(507 if full else 500, "disk_error", f"The disk refuses: {error.strerror or error}", remedy)
+
+
+def _database_error(request: web.Request, error: DatabaseProblem) -> web.Response:
+    """Nothing was changed: what was asked for can be asked for again."""
+    log.warning("%s %s: %s", request.method, request.path, error)
+    status, code = next(
+        (told for kind, told in _DATABASE_ERRORS.items() if isinstance(error, kind)), (503, "database_error")
+    )
+    response = error_answer(status, code, f"Nothing was changed: {error.problem}", error.remedy)
+    if status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
 
 
 def _api_error(error: ApiError) -> web.Response:

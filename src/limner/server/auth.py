@@ -39,10 +39,12 @@ ADMIN = frozenset(
         ("POST", "/free"),
         ("POST", "/models/load"),
         ("POST", "/models/unload"),
+        ("POST", "/queue/pause"),
+        ("POST", "/queue/resume"),
         ("POST", "/users"),
     }
 )
-"""What is everyone's concern: the machine's memory, its log and its folders."""
+"""What is everyone's concern: the machine's memory, its log and its folders, and whether jobs run at all."""
 ANYONE = Identity("", Scope.ADMIN)
 IDENTITY = web.RequestKey("identity", Identity)
 

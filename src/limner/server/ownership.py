@@ -2,8 +2,9 @@
 
 Rules:
 
-- A job is its user's: the name is kept with it, in its `extra` under `OWNER`; what a client sends there is dropped.
+- A job is its user's: the name comes from the login alone, and is kept with the job and its run.
 - A user finds, changes and hears of own jobs only; another's are as if they were not there. An admin sees all.
+- Nobody but an admin comes before others: a user's job goes in front of the user's own, and gets no higher priority.
 - Routes get these services by `services(request)`, so that no route can forget it.
 """
 
@@ -18,13 +19,12 @@ from limner.accounts import Identity
 from limner.engine import Reason
 from limner.graph import Graph
 from limner.graph.validate import Verdict
-from limner.queue import Job, JobQueue, NewJob
+from limner.queue import Job, JobQueue, NewJob, Place, State
 from limner.runs import Entry, History, Message
 
 from .answers import ApiError
 from .services import Feed, Machine, Reader, Runs, Services
 
-OWNER = "limner_owner"
 KEPT = 20_000
 
 
@@ -44,19 +44,10 @@ class Owners:
         """The user's name; empty where nobody was logged in, or there is no such run."""
         owner = self._known.get(run)
         if owner is None:
-            found = self._history.get(run) or self._queued(run)
-            owner = owner_of(found.extra) if found is not None else ""
+            found = self._queue.place(run) or self._history.get(run)
+            owner = found.owner if found is not None else ""
             self.note(run, owner)
         return owner
-
-    def _queued(self, run: str) -> Job | None:
-        queued = (*self._queue.running(), *self._queue.waiting(), *self._queue.paused())
-        return next((job for job in queued if job.id == run), None)
-
-
-def owner_of(extra: Mapping[str, object]) -> str:
-    """Who queued the job with this `extra`."""
-    return str(extra.get(OWNER, ""))
 
 
 class OwnedQueue:
@@ -64,64 +55,130 @@ class OwnedQueue:
 
     def __init__(self, queue: JobQueue, identity: Identity, owners: Owners, most: int) -> None:
         self._queue, self._identity, self._owners, self._most = queue, identity, owners, most
+        self._owner = None if identity.sees_all else identity.user
+        """Whose jobs are seen; None for everyone's."""
 
-    def _mine(self, job: Job) -> bool:
-        return self._identity.sees_all or owner_of(job.extra) == self._identity.user
+    def _sees(self, place: Place | None) -> bool:
+        return place is not None and self._owner in (None, place.owner)
+
+    def _own(self, job: str) -> bool:
+        return self._sees(self._queue.place(job))
 
     async def add(self, new: NewJob, *, front: bool = False, number: float | None = None) -> Job:
         user = self._identity.user
-        kept = (*self._queue.waiting(), *self._queue.paused()) if self._most and user else ()
-        if kept and sum(owner_of(job.extra) == user for job in kept) >= self._most:
+        self._check_room(user)
+        self._owners.note(new.id, user)
+        if self._owner is None:
+            return await self._queue.add(replace(new, owner=user), front=front, number=number)
+        self._check_priority(new.priority)
+        first = self._first(new.priority)
+        if number is not None:
+            number = max(number, first.number) if first is not None else None
+        job = await self._queue.add(replace(new, owner=user), number=number)
+        if front and first is not None:
+            await self._queue.move(job.id, before=first.id)
+        return replace(job, place=self._queue.place(job.id) or job.place)
+
+    def _first(self, priority: int) -> Place | None:
+        """The first of the user's own jobs of this priority: a job that is put in front comes right before it."""
+        own = self._queue.places(State.WAITING, self._owner)
+        return next((place for place in own if place.priority == priority), None)
+
+    def _check_room(self, user: str) -> None:
+        kept = self._queue.count(State.WAITING, user) + self._queue.count(State.PAUSED, user) if user else 0
+        if self._most and kept >= self._most:
             remedy = "Wait until some have run, or take some out of the queue"
             raise ApiError(429, "queue_full", f"{self._most} jobs of yours wait already", remedy)
-        extra = {key: value for key, value in new.extra.items() if key != OWNER}
-        if user:
-            extra[OWNER] = user
-        self._owners.note(new.id, user)
-        return await self._queue.add(replace(new, extra=extra), front=front, number=number)
+
+    def _check_priority(self, priority: int) -> None:
+        if self._owner is not None and priority > 0:
+            remedy = "Leave priority out, or ask an admin to raise it"
+            raise ApiError(403, "not_allowed", "Only an admin puts jobs before those of others", remedy)
 
     async def take(self) -> Job:
         return await self._queue.take()
 
-    async def done(self, job: str) -> None:
-        await self._queue.done(job)
+    async def done(self, job: str, *, on_disk: bool = True) -> None:
+        await self._queue.done(job, on_disk=on_disk)
 
-    async def put_back(self, job: str) -> bool:
-        return await self._queue.put_back(job)
+    async def put_back(self, job: str, *, paused: bool = False) -> bool:
+        return await self._queue.put_back(job, paused=paused)
 
     async def pause(self, job: str) -> bool:
-        return any(own.id == job for own in (*self.running(), *self.waiting())) and await self._queue.pause(job)
+        return self._own(job) and await self._queue.pause(job)
 
     async def resume(self, job: str) -> bool:
-        return any(own.id == job for own in self.paused()) and await self._queue.resume(job)
-
-    def paused(self) -> tuple[Job, ...]:
-        jobs = self._queue.paused()
-        return jobs if self._identity.sees_all else tuple(filter(self._mine, jobs))
-
-    def next(self) -> Job | None:
-        return self._queue.next()
+        return self._own(job) and await self._queue.resume(job)
 
     async def delete(self, jobs: Sequence[str]) -> Sequence[str]:
-        if self._identity.sees_all:
-            return await self._queue.delete(jobs)
-        own = {job.id for job in (*self.waiting(), *self.paused())}
-        return await self._queue.delete([job for job in jobs if job in own])
+        return await self._queue.delete([job for job in jobs if self._own(job)])
 
     async def clear(self) -> Sequence[str]:
-        if self._identity.sees_all:
+        if self._owner is None:
             return await self._queue.clear()
-        return await self._queue.delete([job.id for job in self.waiting()])
+        return await self._queue.delete([place.id for place in self.places(State.WAITING)])
+
+    async def move(self, job: str, *, before: str | None = None, after: str | None = None) -> bool:
+        return self._own(job) and self._own(before or after or "") and await self._moved(job, before, after)
+
+    async def _moved(self, job: str, before: str | None, after: str | None) -> bool:
+        target = self._queue.place(before or after or "")
+        self._check_priority(target.priority if target is not None else 0)
+        return await self._queue.move(job, before=before, after=after)
+
+    async def prioritise(self, job: str, priority: int) -> bool:
+        self._check_priority(priority)
+        return self._own(job) and await self._queue.prioritise(job, priority)
+
+    async def hold(self) -> None:
+        await self._queue.hold()
+
+    async def let_go(self) -> None:
+        await self._queue.let_go()
+
+    @property
+    def held(self) -> bool:
+        return self._queue.held
+
+    def find(self, job: str) -> Job | None:
+        return self._queue.find(job) if self._own(job) else None
+
+    def place(self, job: str) -> Place | None:
+        return self._queue.place(job) if self._own(job) else None
+
+    def state(self, job: str) -> State | None:
+        return self._queue.state(job) if self._own(job) else None
+
+    def places(
+        self, state: State, owner: str | None = None, offset: int = 0, limit: int | None = None
+    ) -> tuple[Place, ...]:
+        return self._queue.places(state, self._owner or owner, offset, limit)
+
+    def jobs(
+        self, state: State, owner: str | None = None, offset: int = 0, limit: int | None = None
+    ) -> tuple[Job, ...]:
+        return self._queue.jobs(state, self._owner or owner, offset, limit)
+
+    def count(self, state: State, owner: str | None = None) -> int:
+        return self._queue.count(state, self._owner or owner)
+
+    def marked(self) -> tuple[Job, ...]:
+        return tuple(job for job in self._queue.marked() if self._sees(job.place))
 
     def running(self) -> tuple[Job, ...]:
-        return tuple(filter(self._mine, self._queue.running()))
+        return self.jobs(State.RUNNING)
 
     def waiting(self) -> tuple[Job, ...]:
-        jobs = self._queue.waiting()
-        return jobs if self._identity.sees_all else tuple(filter(self._mine, jobs))
+        return self.jobs(State.WAITING)
+
+    def paused(self) -> tuple[Job, ...]:
+        return self.jobs(State.PAUSED)
+
+    def next(self) -> Place | None:
+        return self._queue.next()
 
     def __len__(self) -> int:
-        return len(self._queue) if self._identity.sees_all else len(self.running()) + len(self.waiting())
+        return self.count(State.WAITING) + self.count(State.RUNNING)
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         return self._queue.watch(changed)
@@ -136,33 +193,28 @@ class OwnedHistory:
     def __init__(self, history: History, user: str) -> None:
         self._history, self._user = history, user
 
-    def record(self, entry: Entry) -> None:
-        self._history.record(entry)
+    async def record(self, entry: Entry) -> bool:
+        return await self._history.record(entry)
 
-    def _own(self) -> list[Entry]:
-        return [entry for entry in self._history.entries() if owner_of(entry.extra) == self._user]
+    def get(self, run: str, owner: str | None = None) -> Entry | None:
+        return self._history.get(run, self._user)
 
-    def get(self, run: str) -> Entry | None:
-        entry = self._history.get(run)
-        return entry if entry is not None and owner_of(entry.extra) == self._user else None
+    def entries(self, limit: int | None = None, offset: int | None = None, owner: str | None = None) -> Sequence[Entry]:
+        return self._history.entries(limit, offset, self._user)
 
-    def entries(self, limit: int | None = None, offset: int | None = None) -> Sequence[Entry]:
-        own = self._own()
-        if offset is None or offset < 0:
-            return own if limit is None else own[max(0, len(own) - limit) :]
-        return own[offset:] if limit is None else own[offset : offset + max(0, limit)]
+    async def delete(self, run: str, owner: str | None = None) -> bool:
+        return await self._history.delete(run, self._user)
 
-    def delete(self, run: str) -> bool:
-        return self.get(run) is not None and self._history.delete(run)
+    async def clear(self, owner: str | None = None) -> None:
+        await self._history.clear(self._user)
 
-    def clear(self) -> None:
-        for entry in self._own():
-            self._history.delete(entry.id)
+    def count(self, owner: str | None = None) -> int:
+        return self._history.count(self._user)
 
     def __len__(self) -> int:
-        return len(self._own())
+        return self.count()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """It is not the request's to close."""
 
 

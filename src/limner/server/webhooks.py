@@ -91,8 +91,7 @@ class Webhooks:
 
     def resume(self) -> None:
         """Take up the webhooks of the jobs that are in the queue already."""
-        queue = self._services.queue
-        for job in (*queue.waiting(), *queue.running()):
+        for job in self._services.queue.marked():
             self.follow(job)
 
     def follow(self, job: Job) -> None:

@@ -39,8 +39,7 @@ async def job_events(request: web.Request) -> web.StreamResponse:
     Query: `since` (or the header Last-Event-ID) leaves out those up to that sequence.
     """
     served, run = services(request), request.match_info["job"]
-    known = {job.id for job in (*served.queue.waiting(), *served.queue.paused(), *served.queue.running())}
-    if run not in known and served.history.get(run) is None:
+    if served.queue.place(run) is None and served.history.get(run) is None:
         not_found(f"There is no job {run}", "See /jobs for those that there are")
     last = served.bus.last if served.history.get(run) is not None else None
     return await _stream(request, run, begin=0, ends=True, last=last)

@@ -28,10 +28,10 @@ async def post_history(request: web.Request) -> web.Response:
     body = await read_object(request)
     history = services(request).history
     if body.get("clear"):
-        history.clear()
+        await history.clear()
     if "delete" in body:
         for run in ids(body, "delete"):
-            history.delete(run)
+            await history.delete(run)
     if "clear" not in body and "delete" not in body:
         bad_request("There is nothing to do", 'Send {"clear": true} or {"delete": [ids]}')
     return answer({})

@@ -10,15 +10,18 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from limner.comfy.history import PAUSED, PENDING, RUNNING, STATUS, described_entry, described_job
-from limner.queue import Job
+from limner.queue import Job, State
 from limner.runs.entry import SECRETS
 
 from ..answers import ApiError, answer, bad_request, ids, not_found, read_object, whole_number
 from ..services import Services, services
+from .prompts import read_priority
 
 STATES = (RUNNING, PENDING, PAUSED, *STATUS.values())
 PAGE = 200
 LARGEST_PAGE = 1000
+LIVE = {State.RUNNING: RUNNING, State.WAITING: PENDING, State.PAUSED: PAUSED}
+"""The states of jobs in the queue, in the order in which they are listed."""
 SORTS = {"created_at": "create_time", "execution_duration": "execution_duration"}
 
 
@@ -46,23 +49,34 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 def _page(served: Services, states: frozenset[str], offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
     """How many jobs there are, and one page of them; nothing but the page is read."""
-    live = _live(served, states)
-    page = [described_job(job, state) for job, state in live[offset : offset + limit]]
-    end = len(served.history) - max(0, offset - len(live))
+    live, found = _live(served, states, offset, limit)
+    page = [described_job(job, state) for job, state in found]
+    ended = len(served.history)
+    end = ended - max(0, offset - live)
     first = max(0, end - (limit - len(page)))
     if first < end:
         page += [described_entry(entry) for entry in reversed(served.history.entries(end - first, first))]
-    return len(live) + len(served.history), page
+    return live + ended, page
 
 
-def _live(served: Services, states: frozenset[str]) -> list[tuple[Job, str]]:
-    """The jobs that run, that wait, and that are paused; one that has ended in the history is not told of twice."""
-    running = [(job, RUNNING) for job in served.queue.running() if served.history.get(job.id) is None]
-    return [
-        *(running if RUNNING in states else ()),
-        *((job, PENDING) for job in (served.queue.waiting() if PENDING in states else ())),
-        *((job, PAUSED) for job in (served.queue.paused() if PAUSED in states else ())),
-    ]
+def _live(
+    served: Services, states: frozenset[str], offset: int = 0, limit: int | None = None
+) -> tuple[int, list[tuple[Job, str]]]:
+    """How many jobs run, wait and are paused, and a page of them; one that has ended is not told of twice."""
+    total = 0
+    page: list[tuple[Job, str]] = []
+    for state, name in LIVE.items():
+        if name not in states:
+            continue
+        room, first = None if limit is None else limit - len(page), max(0, offset - total)
+        if state is State.RUNNING:
+            running = [job for job in served.queue.running() if served.history.get(job.id) is None]
+            found, count = running[first:][:room], len(running)
+        else:
+            found, count = list(served.queue.jobs(state, None, first, room)), served.queue.count(state)
+        total += count
+        page += [(job, name) for job in found]
+    return total, page
 
 
 def _states(request: web.Request) -> frozenset[str]:
@@ -75,7 +89,7 @@ def _states(request: web.Request) -> frozenset[str]:
 
 
 def _jobs(served: Services, states: frozenset[str]) -> list[dict[str, Any]]:
-    jobs = [described_job(job, state) for job, state in _live(served, states)]
+    jobs = [described_job(job, state) for job, state in _live(served, states)[1]]
     if states.intersection(STATUS.values()):
         ended = [described_entry(entry) for entry in reversed(served.history.entries())]
         jobs += [job for job in ended if job["status"] in states]
@@ -107,13 +121,11 @@ async def get_job(request: web.Request) -> web.Response:
     """One job with its workflow and outputs; 404 for an unknown one."""
     served, name = services(request), request.match_info["job"]
     entry = served.history.get(name)
-    live = ((RUNNING, served.queue.running()), (PENDING, served.queue.waiting()), (PAUSED, served.queue.paused()))
-    for state, jobs in live:
-        for job in jobs:
-            if job.id == name and not (entry and state == RUNNING):
-                told = described_job(job, state, detail=True)
-                extra = {key: value for key, value in job.extra.items() if key not in SECRETS}
-                return answer(told | {"workflow": {"prompt": job.prompt, "extra_data": extra}})
+    state, job = served.queue.state(name), served.queue.find(name)
+    if state is not None and job is not None and not (entry and state is State.RUNNING):
+        told = described_job(job, LIVE[state], detail=True)
+        extra = {key: value for key, value in job.extra.items() if key not in SECRETS}
+        return answer(told | {"workflow": {"prompt": job.prompt, "extra_data": extra}})
     if entry is not None:
         return answer(described_entry(entry, detail=True))
     not_found(f"There is no job {name}", "See /jobs for those that there are")
@@ -122,8 +134,7 @@ async def get_job(request: web.Request) -> web.Response:
 async def explain_job(request: web.Request) -> web.Response:
     """Why each step of a job ran, was cached or was skipped; known of the latest jobs since the server's start."""
     served, name = services(request), request.match_info["job"]
-    unfinished = (*served.queue.waiting(), *served.queue.paused(), *served.queue.running())
-    waits = any(job.id == name for job in unfinished)
+    waits = served.queue.place(name) is not None
     if not waits and served.history.get(name) is None:
         not_found(f"There is no job {name}", "See /jobs for those that there are")
     reasons = served.machine.explain(name)
@@ -149,21 +160,60 @@ async def resume_job(request: web.Request) -> web.Response:
     """Let a paused job go on from where it was, when it is its turn; a job that waits or runs is left as it is."""
     served, name = services(request), request.match_info["job"]
     if not await served.consumer.resume(name):
-        if any(job.id == name for job in served.queue.running()):
+        if served.queue.state(name) is State.RUNNING:
             return answer({"job_id": name, "status": RUNNING})
-        if all(job.id != name for job in served.queue.waiting()):
+        if served.queue.state(name) is not State.WAITING:
             _no_live_job(served, name)
     return answer({"job_id": name, "status": PENDING})
 
 
 def _is_paused(served: Services, name: str) -> bool:
-    return any(job.id == name for job in served.queue.paused())
+    return served.queue.state(name) is State.PAUSED
 
 
 def _no_live_job(served: Services, name: str) -> NoReturn:
     if served.history.get(name) is not None:
         raise ApiError(409, "job_has_ended", f"The job {name} has ended", "Queue its workflow again to run it again")
     not_found(f"There is no job {name}", "See /jobs for those that there are")
+
+
+async def move_job(request: web.Request) -> web.Response:
+    """Put a waiting job right before or after another one: `{"before": id}` or `{"after": id}`.
+
+    It gets the priority of that one.
+    """
+    served, name, body = services(request), request.match_info["job"], await read_object(request)
+    given = [key for key in ("before", "after") if body.get(key) is not None]
+    if len(given) != 1 or not isinstance(body[given[0]], str) or body[given[0]] == name:
+        bad_request("There is no other job to move it to", 'Send {"before": id} or {"after": id}')
+    if not await served.queue.move(name, **{given[0]: body[given[0]]}):
+        _not_waiting(served, name, body[given[0]])
+    return answer({"job_id": name, **_stand(served, name)})
+
+
+async def prioritise_job(request: web.Request) -> web.Response:
+    """Give a waiting or paused job another priority: `{"priority": 5}`; higher ones run first."""
+    served, name = services(request), request.match_info["job"]
+    priority = read_priority(await read_object(request))
+    if not await served.queue.prioritise(name, priority):
+        _not_waiting(served, name)
+    return answer({"job_id": name, **_stand(served, name)})
+
+
+def _stand(served: Services, name: str) -> dict[str, Any]:
+    place = served.queue.place(name)
+    return {} if place is None else {"number": place.number, "priority": place.priority}
+
+
+def _not_waiting(served: Services, *names: str) -> NoReturn:
+    for name in names:
+        state = served.queue.state(name)
+        if state is None:
+            _no_live_job(served, name)
+        if state is not State.WAITING:
+            remedy = "Only jobs that wait have a place in the queue"
+            raise ApiError(409, "job_not_waiting", f"The job {name} is {LIVE[state]}", remedy)
+    raise ApiError(409, "job_not_waiting", f"The job {names[0]} began meanwhile", "It need not be moved any more")
 
 
 async def cancel_job(request: web.Request) -> web.Response:
@@ -198,4 +248,6 @@ ROUTES = (
     web.post("/jobs/{job}/cancel", cancel_job),
     web.post("/jobs/{job}/pause", pause_job),
     web.post("/jobs/{job}/resume", resume_job),
+    web.post("/jobs/{job}/move", move_job),
+    web.post("/jobs/{job}/priority", prioritise_job),
 )

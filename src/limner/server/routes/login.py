@@ -81,7 +81,7 @@ async def login(request: web.Request) -> web.Response:
         if by_form:
             return _page(str(said.get("next", "/")), FAILED, status=401)
         raise ApiError(401, "login_failed", FAILED, "Check both")
-    secret = accounts.new_session(user.name, served.settings.session_seconds)
+    secret = await asyncio.to_thread(accounts.new_session, user.name, served.settings.session_seconds)
     response = _onwards(str(said.get("next", "/"))) if by_form else answer({"user": user.name})
     _set_cookie(request, served, response, secret)
     return response
@@ -92,7 +92,7 @@ async def logout(request: web.Request) -> web.Response:
     served = services(request)
     cookie = request.cookies.get(COOKIE)
     if cookie and served.accounts is not None:
-        served.accounts.end_session(cookie)
+        await asyncio.to_thread(served.accounts.end_session, cookie)
     response = _onwards(LOGIN)
     response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
     return response

@@ -58,7 +58,8 @@ async def enqueue(served: Services, body: Mapping[str, Any], webhooks: Webhooks)
         extra=extra,
         client=_client(body.get("client_id") or extra.get("client_id")),
         attachment=verdict,
-        priority=_priority(body),
+        priority=read_priority(body),
+        marked=KEY in extra,
     )
     job = await _add(served, new, front=bool(body.get("front")), number=_number(body))
     webhooks.follow(job)
@@ -112,7 +113,8 @@ def _number(body: Mapping[str, Any]) -> float | None:
     return value
 
 
-def _priority(body: Mapping[str, Any]) -> int:
+def read_priority(body: Mapping[str, Any]) -> int:
+    """The priority that a request gives a job; 0 where it names none. Raises `ApiError` 400."""
     priority = body.get("priority", 0)
     if not isinstance(priority, int) or isinstance(priority, bool) or abs(priority) > MOST_PRIORITY:
         bad_request("priority is not a whole number", f"Give one from -{MOST_PRIORITY} to {MOST_PRIORITY}; 0 is usual")

@@ -1,4 +1,4 @@
-"""`/queue`: what waits and runs, as ComfyUI lists it, and taking jobs out of it."""
+"""`/queue`: what waits and runs, as ComfyUI lists it, taking jobs out of it, and pausing it as a whole."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from limner.comfy.history import job_list
-from limner.queue import Job
+from limner.queue import Job, JobQueue, State
 from limner.runs.entry import SECRETS
 
-from ..answers import answer, bad_request, ids, read_object
+from ..answers import answer, bad_request, ids, read_object, whole_number
 from ..services import services
 from ..webhooks import WEBHOOKS
 from .prompts import enqueue
@@ -24,14 +24,29 @@ def described(job: Job) -> list[Any]:
 
 
 async def get_queue(request: web.Request) -> web.Response:
-    """The jobs that run and that wait; those that are paused stand behind."""
-    queue = services(request).queue
-    return answer(
-        {
-            "queue_running": [described(job) for job in queue.running()],
-            "queue_pending": [described(job) for job in (*queue.waiting(), *queue.paused())],
-        }
-    )
+    """The jobs that run and that wait; those that are paused stand behind. `paused`: whether none is taken.
+
+    `limit` and `offset` give a page of those that wait or are paused.
+    """
+    queue, limit = services(request).queue, whole_number(request, "limit", low=1)
+    offset, total = whole_number(request, "offset") or 0, queue.count(State.WAITING) + queue.count(State.PAUSED)
+    page = _page(queue, offset, total if limit is None else limit)
+    told: dict[str, Any] = {
+        "queue_running": [described(job) for job in queue.running()],
+        "queue_pending": [described(job) for job in page],
+        "paused": queue.held,
+    }
+    if limit is not None or offset:
+        more = offset + len(page) < total
+        told["pagination"] = {"offset": offset, "limit": limit, "total": total, "has_more": more}
+    return answer(told)
+
+
+def _page(queue: JobQueue, offset: int, limit: int) -> list[Job]:
+    """Jobs that wait and, behind them, those that are paused."""
+    waiting = queue.count(State.WAITING)
+    page = [*queue.jobs(State.WAITING, None, offset, limit)]
+    return [*page, *queue.jobs(State.PAUSED, None, max(0, offset - waiting), limit - len(page))]
 
 
 async def post_queue(request: web.Request) -> web.Response:
@@ -55,8 +70,22 @@ async def clear_queue(request: web.Request) -> web.Response:
     return answer({"deleted": list(await services(request).queue.clear())})
 
 
+async def pause_queue(request: web.Request) -> web.Response:
+    """Take no more jobs, also after a restart; those that run go on. Jobs can be queued all the while."""
+    await services(request).queue.hold()
+    return answer({"paused": True})
+
+
+async def resume_queue(request: web.Request) -> web.Response:
+    """Take jobs again."""
+    await services(request).queue.let_go()
+    return answer({"paused": False})
+
+
 ROUTES = (
     web.get("/queue", get_queue),
     web.post("/queue", post_queue),
     web.post("/queue/clear", clear_queue),
+    web.post("/queue/pause", pause_queue),
+    web.post("/queue/resume", resume_queue),
 )

@@ -1,0 +1,65 @@
+"""What a server keeps: its queue, its history and what happened, in one database of its port, in the user folder.
+
+A server on a port that was taken by chance keeps nothing, as no later one would find it.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from limner.database import Database, DatabaseProblem, Lock, moved, opened
+from limner.queue import JobQueue, MemoryQueue, SqliteQueue
+from limner.runs import Bus, EventLog, History, MemoryHistory, SqliteHistory, adopt_history
+from limner.settings import Settings
+
+from .listening import CannotServe
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    queue: JobQueue
+    history: History
+    bus: Bus
+
+
+def data_folder(settings: Settings) -> Path:
+    """Where the databases are."""
+    return settings.user_directory / "limner"
+
+
+async def stores(settings: Settings, closing: AsyncExitStack) -> Stores:
+    """The stores of this port, until the context ends. Raises CannotServe."""
+    if settings.port == 0:
+        return Stores(MemoryQueue(), MemoryHistory(), Bus())
+    folder = data_folder(settings)
+    try:
+        closing.callback(Lock(folder / f"server-{settings.port}.lock").close)
+        database = _database(folder, settings.port)
+        closing.callback(database.close)
+        queue = SqliteQueue(database)
+        closing.push_async_callback(queue.close)
+        history = SqliteHistory(database, settings.keep_runs, settings.keep_days)
+        closing.push_async_callback(history.close)
+        return Stores(queue, history, Bus(log=EventLog(database, settings.keep_events)))
+    except DatabaseProblem as error:
+        raise CannotServe(error.problem, error.remedy) from error
+
+
+def _database(folder: Path, port: int) -> Database:
+    """The database of a port, with what earlier versions kept in two files. Raises DatabaseProblem."""
+    path = folder / f"server-{port}.sqlite"
+    if not path.exists():
+        moved(folder / f"queue-{port}.sqlite", path)
+    file = opened(path, "server")
+    try:
+        adopt_history(file, folder / f"history-{port}.sqlite")
+    except DatabaseProblem as error:
+        log.warning("the history of an earlier version is left out: %s", error)
+    finally:
+        file.close()
+    return Database(path, "server")
