@@ -209,8 +209,13 @@ class FakeExecutor:
 
     def _items(self, value: object) -> list[object]:
         if isinstance(value, Held | Gathered):
-            return [item for part in _parts([value]) for item in self.values[part.fingerprint][part.output]]
+            return [item for part in _parts([value]) for item in self._held(part)]
         return [[value.node, value.output]] if isinstance(value, Link) else [value]
+
+    def _held(self, part: Held) -> list[object]:
+        items = self.values[part.fingerprint][part.output]
+        opened = (item if part.spread and isinstance(item, list) else [item] for item in items)
+        return [leaf for leaves in opened for leaf in leaves]
 
     async def interrupt(self, run: str) -> None:
         self.interrupted.add(run)

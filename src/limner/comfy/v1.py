@@ -35,6 +35,8 @@ class V1Node:
         self._hidden = tuple((item.name, item.type) for item in self.schema.inputs if item.presence is Presence.HIDDEN)
         self._objects: OrderedDict[str, Any] = OrderedDict()
         self._check = getattr(cls, "check_lazy_status", None) is not None
+        self.asks_each_time = self._check
+        """Whether it is asked for its needs before each call."""
         self._list_wise = self.schema.traits.list_wise
         self.takes_undeclared_links = takes_any_keyword(getattr(cls, self._function, None))
         """Whether links to inputs that INPUT_TYPES does not name reach the method, by its `**kwargs`."""

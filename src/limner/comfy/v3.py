@@ -52,7 +52,7 @@ class V3Node(V1Node):
         self._dynamic = [item for item in said.inputs or () if hasattr(item, "get_dynamic")]
         self._holders = any(item.presence is Presence.HIDDEN for item in self.schema.inputs)
         self._plain = self.cls.PREPARE_CLASS_CLONE({})
-        self._check = self.cls.overrides("check_lazy_status")
+        self._check = self.asks_each_time = self.cls.overrides("check_lazy_status")
         self.takes_undeclared_links = bool(self._dynamic) or self.schema.traits.takes_any_inputs
 
     def call(self, inputs: Mapping[str, object], context: NodeContext) -> Result | Awaitable[Result]:

@@ -4,7 +4,8 @@ Rules, stated once:
 
 - The steps are the targets and all that they depend on, each after its sources, in the order of a depth-first walk from
   the targets: one output's work is finished before the next one's begins.
-- A step *needs* the sources of its links, except those of its lazy inputs, which it may demand when it runs.
+- A step *needs* the sources of its links, except those of its lazy inputs, which it may demand when it runs; a lazy
+  input whose source it needs anyway is an ordinary one.
 - Its inputs are those that its schema names, and links besides (nodes may take undeclared links); undeclared literals
   are left out unless the node takes any inputs.
 - A step whose result must not be shared gets a fingerprint of its own: with the node's id where equal nodes are told
@@ -151,11 +152,11 @@ class Planner:
         names, lazy = profile.names, profile.lazy
         inputs: dict[str, InputValue] = {}
         needs: dict[NodeId, None] = {}
-        deferred = []
+        deferred: dict[str, NodeId] = {}
         for name, value in node.inputs.items():
             if type(value) is Link:
                 if name in lazy:
-                    deferred.append(name)
+                    deferred[name] = value.node
                 else:
                     needs[value.node] = None
             elif name not in names and not traits.takes_any_inputs:
@@ -164,7 +165,8 @@ class Planner:
         marks, keep = self._marks(node, profile, tokens)
         hashed = fingerprint(node.type, profile.schema.version, inputs, self.fingerprints, marks)
         self.fingerprints[node.id] = hashed
-        return Step(node.id, display, profile.schema, hashed, inputs, tuple(needs), frozenset(deferred), keep)
+        later = frozenset(name for name, source in deferred.items() if source not in needs)
+        return Step(node.id, display, profile.schema, hashed, inputs, tuple(needs), later, keep)
 
     def _marks(self, node: Node, profile: Profile, tokens: Mapping[NodeId, object]) -> tuple[list[str], bool]:
         """What else tells the step apart, and whether its result may be kept."""

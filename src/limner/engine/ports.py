@@ -141,6 +141,14 @@ class HostLost(Exception):
         super().__init__(reason)
 
 
+class HostUnavailable(Exception):
+    """There is no host for these steps, and there will be none; `remedy` says what to do about it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(reason)
+
+
 class ValuesLost(HostLost):
     """Values that steps need are gone with another host, while theirs lives and has not begun them.
 
@@ -160,7 +168,8 @@ class Executor(Protocol):
         ...
 
     async def run(self, segment: Segment, report: Reporter) -> None:
-        """Run the tasks; returns after the last report of the segment. Raises `HostLost`, `ValuesLost`.
+        """Run the tasks; returns after the last report of the segment. Raises `HostLost`, `ValuesLost`,
+        `HostUnavailable`.
 
         `report` is called in the engine's event loop.
         """
@@ -193,7 +202,7 @@ class Cache(Protocol):
         ...
 
     def let_go(self, run: str) -> Sequence[Fingerprint]:
-        """The run is over; returns what is evicted now, for the executor to release."""
+        """The run is over; returns what is evicted now, and what nobody remembers, for the executor to release."""
         ...
 
     def forget(self, place: str) -> None:
@@ -216,6 +225,7 @@ __all__ = [
     "Executor",
     "Handle",
     "HostLost",
+    "HostUnavailable",
     "Inquiry",
     "Previewed",
     "Progressed",

@@ -286,5 +286,5 @@ def _stuck(state: RunState) -> Failure:
 
 def _held(handle: Handle) -> Held | Gathered:
     if handle.parts:
-        return Gathered(tuple(Held(part.fingerprint, part.output) for part in handle.parts))
-    return Held(handle.fingerprint, handle.output)
+        return Gathered(tuple(Held(part.fingerprint, part.output, part.spread) for part in handle.parts))
+    return Held(handle.fingerprint, handle.output, handle.spread)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-from limner.graph import Catalog, Graph, Node, NodeId
+from limner.graph import Catalog, Graph, Node, NodeId, NodeSchema
 
 from .admission import inquiry
 from .errors import EngineError
@@ -22,6 +22,7 @@ from .ports import (
     EventSink,
     Executor,
     HostLost,
+    HostUnavailable,
     Previewed,
     Progressed,
     Report,
@@ -57,6 +58,7 @@ class Session:
         yielding: Callable[[], None] | None,
         sink: EventSink,
         hear: Callable[[Said], None],
+        blame: Callable[[NodeSchema, str], None],
     ) -> None:
         self.id = run
         self.status = "failed"
@@ -70,7 +72,7 @@ class Session:
         self._resumes = False
         """Whether the run goes on another time."""
         self._hidden = hidden
-        self._hear = hear
+        self._hear, self._blame = hear, blame
         self._ledger = ledger
         self._yielding = yielding
         self._informed: set[str] = set()
@@ -85,8 +87,6 @@ class Session:
         """The latest expansion of each step whose expansion needs change tokens."""
         self._interruption: Failure | None = None
         """How the first interrupted step ended."""
-        self._passing: list[Fingerprint] = []
-        """Values that are of no use after this run."""
 
     @property
     def outputs(self) -> Mapping[NodeId, Mapping[str, object]]:
@@ -192,6 +192,9 @@ class Session:
             await self._executor.run(Segment(self.id, start.tasks, hidden), self._take)
         except HostLost as loss:
             self._lose(start, loss)
+        except HostUnavailable as error:
+            self._fail(self._state.steps[start.tasks[0].node], Failure("HostUnavailable", str(error), error.remedy))
+            self._land(start)
         except Exception as error:
             log.exception("the executor failed run %s", self.id)
             self._scheduler.fail(Failure(type(error).__name__, str(error), node=start.tasks[0].display_node))
@@ -216,6 +219,7 @@ class Session:
         fatal = self._scheduler.lost(start.key)
         self._scheduler.recovered(loss.place, self._cache.get)
         for state in fatal:
+            self._blame(state.step.schema, loss.reason)
             reason = f"The host died each time that this node ran: {loss.reason}"
             self._fail(state, Failure("HostLost", reason, remedy=LOST_REMEDY))
 
@@ -235,7 +239,7 @@ class Session:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        evicted = [*self._cache.let_go(self._key), *self._passing]
+        evicted = self._cache.let_go(self._key)
         try:
             if evicted:
                 await self._executor.release(evicted)
@@ -289,12 +293,11 @@ class Session:
         self._state.finish(state, values)
 
     def _keep(self, state: StepState, values: Values) -> None:
-        if not state.step.keep:
-            self._passing.append(state.step.fingerprint)
-            return
-        evicted = self._cache.put(state.step.fingerprint, values)
-        if evicted:
-            self._spawn(self._executor.release(evicted))
+        """Remember the values, unless they are of no use after this run."""
+        if state.step.keep:
+            evicted = self._cache.put(state.step.fingerprint, values)
+            if evicted:
+                self._spawn(self._executor.release(evicted))
 
     def _tell_finished(self) -> None:
         """Twins and expanded steps are done with another step."""
@@ -351,3 +354,11 @@ class Session:
         known = self._recall(fingerprints)
         self._state.add(plan.steps, known, parent=state)
         self._state.expand(state, spliced.results, spliced.outputs)
+        for node in spliced.outputs:
+            self._show(self._state.steps[node])
+
+    def _show(self, state: StepState) -> None:
+        """What an output node of an expansion shows belongs to the run, also where it is remembered from another."""
+        if state.origin and state.values is not None and state.values.ui is not None and not state.finished:
+            state.finished = True
+            self._tell.finished(state, state.values)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from limner.graph import Lane, Link, NodeId
@@ -51,7 +52,6 @@ class StepState:
         "rank",
         "results",
         "returned",
-        "shown",
         "started",
         "status",
         "step",
@@ -83,10 +83,9 @@ class StepState:
         self.returned = 0
         """How often a host gave it back, though it had all it needs."""
         self.started = False
-        self.shown = False
         """Whether its start was told."""
         self.finished = False
-        """Whether it was done once in this run."""
+        """Whether it was done once in this run, or what it shows was told."""
         self.failed = False
         self.origin = ""
         """Where its values came from if they were remembered: `memory` or `disk`."""
@@ -281,9 +280,17 @@ class RunState:
         """The values of an expanded step: those of what its outputs are made of."""
         handles = []
         for output, parts in enumerate(state.results):
-            found = [part if isinstance(part, Handle) else self.handle(state, part) for part in parts]
+            found = [part if isinstance(part, Handle) else self._linked(state, output, part) for part in parts]
             handles.append(found[0] if len(found) == 1 else _gather(state.step.fingerprint, output, found))
         return Values(tuple(handles), ui=state.ui)
+
+    def _linked(self, state: StepState, output: int, link: Link) -> Handle:
+        """The value behind a link that is an expanded step's output."""
+        handle = self.handle(state, link)
+        outer, inner = state.step.schema.outputs, self.steps[link.node].step.schema.outputs
+        if output < len(outer) and outer[output].is_list and not inner[link.output].is_list:
+            return _spread(handle)
+        return handle
 
     def handle(self, state: StepState, link: Link) -> Handle:
         """The value behind a link to a step that is done. Raises `BrokenLink`."""
@@ -300,6 +307,12 @@ def origin(values: Values) -> str:
     return DISK if values.handles and values.handles[0].place == DISK else "memory"
 
 
+def _spread(handle: Handle) -> Handle:
+    return replace(handle, spread=True, parts=tuple(replace(part, spread=True) for part in handle.parts))
+
+
 def _gather(fingerprint: Fingerprint, output: int, parts: list[Handle]) -> Handle:
-    place = parts[0].place if parts else ""
-    return Handle(fingerprint, output, place, length=sum(part.length for part in parts), parts=tuple(parts))
+    """One handle for several; parts that are gathered themselves are opened out, so that a host holds each part."""
+    leaves = tuple(leaf for part in parts for leaf in part.parts or (part,))
+    place = leaves[0].place if leaves else ""
+    return Handle(fingerprint, output, place, length=sum(leaf.length for leaf in leaves), parts=leaves)

@@ -22,10 +22,14 @@ DISK = "disk"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An input whose value is held by a host: the output `output` of the step with this fingerprint."""
+    """An input whose value is held by a host: the output `output` of the step with this fingerprint.
+
+    `spread`: items of it that are lists are opened out (see `Handle`).
+    """
 
     fingerprint: Fingerprint
     output: int
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Handle:
     `place` names the host (and its incarnation: a restarted host is another place); `size` is in bytes; `length` the
     number of items; `blocked` the message of an ExecutionBlocker that stands in place of the value (``""`` for one
     without a message), None where there is a value. A handle with `parts` has no value of its own: its items are
-    those of its parts, one after the other.
+    those of its parts, one after the other. `spread` stands in the result of an expansion where a list output is made
+    of an output that is none: a list that is an item there is as many items here.
     """
 
     fingerprint: Fingerprint
@@ -52,6 +57,7 @@ class Handle:
     length: int = 1
     blocked: str | None = None
     parts: tuple[Handle, ...] = ()
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

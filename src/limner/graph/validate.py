@@ -220,10 +220,16 @@ def _unknown_types(graph: Graph, catalog: Catalog) -> Iterator[Problem]:
                 code="missing_node_type",
                 message=f"Node '{node.title or node.type}' not found. The custom node may not be installed.",
                 detail=f"Node ID '#{node.id}'",
-                remedy=f"Install the node pack that provides {node.type}, or remove the node",
+                remedy=f"Install the node pack that provides {node.type}, or remove the node{_absent(catalog)}",
                 node=node.id,
                 details={"node_id": node.id, "class_type": node.type, "node_title": node.title or None},
             )
+
+
+def _absent(catalog: Catalog) -> str:
+    """The packs that could not be loaded, as the node may be of one of them."""
+    told = [f"{name}: {reason.splitlines()[0]}" for name, reason in list(catalog.absent.items())[:5] if reason]
+    return f". Not loaded, or not whole: {'; '.join(told)}" if told else ""
 
 
 def _no_outputs(graph: Graph, outputs: Sequence[NodeId], targets: Sequence[NodeId] | None) -> Problem:
@@ -273,7 +279,8 @@ def _bad_link(node: Node, spec: Input, value: object, detail: str = "") -> Probl
 def _complaint(node: Node, schema: NodeSchema, text: str) -> Iterator[Problem]:
     """ComfyUI tells the node's own complaint once for each input that its validation names."""
     named = schema.traits.validated_inputs
-    inputs = [name for name in node.inputs if name in named or "*" in named] or [""]
+    inputs = [name for name in node.inputs if name in named or "*" in named]
+    inputs = inputs or ["input_types" if schema.traits.validates_types else ""]
     for name in inputs:
         yield Problem(
             code="custom_validation_failed",

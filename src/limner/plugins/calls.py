@@ -6,6 +6,8 @@ Rules, stated once:
   None.
 - A call with a blocker among its inputs is not made: each of its outputs is a blocker without a message, and the
   messages go into `Values.blocked`.
+- A node with lazy inputs is asked what it needs before it is called. A class with `check_lazy_status` is asked each
+  time, as packs prepare things there. What it asks for, and has not got, becomes a demand.
 - What a call gave is checked: as many values as outputs, and a list where the output is a list.
 """
 
@@ -20,10 +22,10 @@ from time import perf_counter
 from limner.engine.broadcast import calls as broadcast
 from limner.engine.ports import Task
 from limner.engine.values import Demand, Gathered, Held, Outcome, Values
-from limner.graph import Link
+from limner.graph import Link, Presence
 from limner.sdk import Blocked, Implementation, NodeFunction, Result
 
-from .context import CURRENT, CallContext
+from .context import CURRENT, INDEX, CallContext
 from .expansions import expansion
 from .lanes import Lanes
 from .plain import made_plain
@@ -55,6 +57,9 @@ class Profile:
     any_list: bool
     cooperative: bool
     """Looks by itself whether the run was interrupted."""
+    asks: bool
+    """Whether it is asked what it needs although nothing is missing."""
+    hidden: frozenset[str]
 
     @classmethod
     def of(cls, implementation: Implementation) -> Profile:
@@ -70,11 +75,13 @@ class Profile:
             schema.traits.list_wise,
             any(is_list),
             isinstance(implementation, NodeFunction) and implementation.cooperative,
+            bool(getattr(implementation, "asks_each_time", False)),
+            frozenset(entry.name for entry in schema.inputs if entry.presence is Presence.HIDDEN),
         )
 
 
 def gather(task: Task, profile: Profile, store: ValueStore) -> dict[str, Sequence[object]]:
-    """The items of each input. Raises LostValue."""
+    """The items of each input; a tuple stands for one that is missing, as ComfyUI's nodes know it. Raises LostValue."""
     items: dict[str, Sequence[object]] = {}
     wanted = profile.wanted
     for name, value in task.inputs.items():
@@ -84,9 +91,9 @@ def gather(task: Task, profile: Profile, store: ValueStore) -> dict[str, Sequenc
         if isinstance(value, Held | Gathered):
             items[name] = store.items(value)
         elif isinstance(value, Link):
-            items[name] = ([value.node, value.output],)
+            items[name] = [[value.node, value.output]]
         else:
-            items[name] = (value,)
+            items[name] = [value]
     for name in task.missing:
         items[name] = (None,)
     return items
@@ -95,7 +102,7 @@ def gather(task: Task, profile: Profile, store: ValueStore) -> dict[str, Sequenc
 def argument_sets(items: Items, *, list_wise: bool) -> Iterator[dict[str, object]]:
     """The arguments of each call."""
     if list_wise:
-        yield {name: list(values) for name, values in items.items()}
+        yield {name: values if isinstance(values, tuple) else list(values) for name, values in items.items()}
     elif all(len(values) == 1 for values in items.values()):
         yield {name: values[0] for name, values in items.items()}
     else:
@@ -126,12 +133,12 @@ class Calls:
         """Make the calls one after the other, in this thread."""
         started, token = perf_counter(), CURRENT.set(self._context)
         try:
-            if self._task.missing:
+            if self._task.missing or self._profile.asks:
                 demand = self._demand([self._wait(asked, lanes) for asked in self._questions()])
                 if demand:
                     return demand
             results = []
-            for arguments in argument_sets(self.items, list_wise=self._profile.list_wise):
+            for arguments in self._sets():
                 self._context.check_cancelled()
                 given = self._call(arguments)
                 results.append(given if isinstance(given, Result) else self._wait(given, lanes))
@@ -144,15 +151,31 @@ class Calls:
         """Make the calls at once, in the async lane."""
         started, token = perf_counter(), CURRENT.set(self._context)
         try:
-            if self._task.missing:
+            if self._task.missing or self._profile.asks:
                 demand = self._demand([await _settled(asked) for asked in self._questions()])
                 if demand:
                     return demand
-            given = [self._call(each) for each in argument_sets(self.items, list_wise=self._profile.list_wise)]
-            return self._outcome(await asyncio.gather(*map(_settled, given)), started)
+            return self._outcome(await self._at_once(), started)
         finally:
             CURRENT.reset(token)
             self._context.close()
+
+    async def _at_once(self) -> Sequence[object]:
+        """What the calls gave; when one fails, the others are cancelled."""
+        tasks: list[asyncio.Future[object]] = []
+        try:
+            for arguments in self._sets():
+                tasks.append(asyncio.ensure_future(_settled(self._call(arguments))))
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    def _sets(self) -> Iterator[dict[str, object]]:
+        """The arguments of each call; `INDEX` says which one it is."""
+        for index, arguments in enumerate(argument_sets(self.items, list_wise=self._profile.list_wise)):
+            INDEX.set(index)
+            yield arguments
 
     def _wait(self, given: object, lanes: Lanes) -> object:
         return lanes.start(_settled(given)).result() if inspect.isawaitable(given) else given
@@ -161,21 +184,25 @@ class Calls:
         blocker = blocker_in(arguments, list_wise=self._profile.list_wise)
         if blocker is None:
             return self._profile.implementation.call(arguments, self._context)
-        if blocker.message:
+        if blocker.message is not None:
             self._messages.append(blocker.message)
         return Result((Blocked(),) * self._profile.outputs)
 
     def _questions(self) -> Iterator[object]:
         """The node's answers to the question which of the missing inputs it needs."""
         missing, implementation = self._task.missing, self._profile.implementation
-        for arguments in argument_sets(self.items, list_wise=self._profile.list_wise):
+        for arguments in self._sets():
             if blocker_in(arguments, list_wise=self._profile.list_wise) is None:
                 yield implementation.needs(arguments, missing, self._context)
 
     def _demand(self, answers: Sequence[object]) -> Demand | None:
-        wanted = {name for answer in answers if isinstance(answer, Sequence) for name in answer}
-        inputs = tuple(name for name in self._task.missing if name in wanted)
-        return Demand(inputs) if inputs else None
+        """What it asked for and has not got; an input that nobody gave it among that is the engine's to refuse."""
+        wanted = dict.fromkeys(name for answer in answers if isinstance(answer, Sequence) for name in answer)
+        inputs = [name for name in self._task.missing if name in wanted]
+        if self._profile.wanted is not None:
+            hidden = self._profile.hidden
+            inputs += [name for name in wanted if name not in self.items and name not in hidden]
+        return Demand(tuple(inputs)) if inputs else None
 
     def _outcome(self, results: Sequence[object], started: float) -> Outcome:
         given = [self._checked(result) for result in results]

@@ -81,24 +81,32 @@ def wire_inputs(inputs: Mapping[str, object]) -> p.Inputs:
     gathered: dict[str, list[p.Place]] = {}
     for name, value in inputs.items():
         if isinstance(value, Held):
-            held[name] = (value.fingerprint, value.output)
+            held[name] = _place(value)
         elif isinstance(value, Link):
             links[name] = (value.node, value.output)
         elif isinstance(value, Gathered):
-            gathered[name] = [(part.fingerprint, part.output) for part in value.parts]
+            gathered[name] = [_place(part) for part in value.parts]
         else:
             literals[name] = value
     return p.Inputs(literals, held, links, gathered)
 
 
+def _place(value: Held) -> p.Place:
+    return value.fingerprint, -1 - value.output if value.spread else value.output
+
+
+def _held(fingerprint: str, output: int) -> Held:
+    return Held(fingerprint, output) if output >= 0 else Held(fingerprint, -1 - output, spread=True)
+
+
 def read_inputs(wire: p.Inputs) -> dict[str, object]:
     inputs: dict[str, object] = dict(wire.literals)
     for name, place in wire.held.items():
-        inputs[name] = Held(*place)
+        inputs[name] = _held(*place)
     for name, place in wire.links.items():
         inputs[name] = Link(*place)
     for name, places in wire.gathered.items():
-        inputs[name] = Gathered(tuple(Held(*place) for place in places))
+        inputs[name] = Gathered(tuple(_held(*place) for place in places))
     return inputs
 
 

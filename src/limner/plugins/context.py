@@ -178,3 +178,6 @@ class CallContext:
 
 CURRENT: ContextVar[CallContext | None] = ContextVar("limner_call", default=None)
 """The call that this thread or asyncio task is in, for code that gets no context (ComfyUI's modules)."""
+
+INDEX: ContextVar[int] = ContextVar("limner_call_index", default=0)
+"""Which of its step's calls that is, from 0: a step with a list among its inputs has one for each item."""

@@ -21,7 +21,7 @@ from limner.engine.values import Failure, Fingerprint, Held, Values
 from limner.graph import Lane, NodeSchema
 
 from .calls import Calls, Profile, gather
-from .context import CURRENT, CallContext, RunState
+from .context import CURRENT, INDEX, CallContext, RunState
 from .errors import UnknownTopic
 from .failures import failure_of
 from .lanes import Guard, Lanes, no_guard
@@ -170,6 +170,7 @@ class HostCore:
     def _answer(self, inquiry: Inquiry, run: RunState) -> Answer:
         context = CallContext(inquiry.node, inquiry.type, run, self.services, lambda report: None)
         token = CURRENT.set(context)
+        INDEX.set(0)
         try:
             implementation = self.profile(inquiry.type).implementation
             known: dict[str, object] = {**dict.fromkeys(inquiry.input_types), **inquiry.inputs}

@@ -21,7 +21,7 @@ from limner.graph import Lane, NodeSchema
 VERSION = 2
 
 Place: TypeAlias = tuple[str, int]
-"""A fingerprint or a node, and an output."""
+"""A fingerprint or a node, and an output; of a held value that is to be opened out (`Held.spread`), -1 - the output."""
 
 
 class Wire(msgspec.Struct, array_like=True, tag=True, omit_defaults=True):
@@ -268,9 +268,17 @@ class Refused(Wire, tag=48):
     message: str
 
 
+class Loading(Wire, tag=50):
+    """The host begins to import this part of its library; if it dies now, that is why."""
+
+    source: str
+
+
 class Fetched(Wire, tag=49):
     id: int
     parcel: Parcel
 
 
-FromHost: TypeAlias = Hello | Ready | LoadFailed | Answers | Reports | Done | Told | Refused | Message | Fetched
+FromHost: TypeAlias = (
+    Hello | Ready | LoadFailed | Answers | Reports | Done | Told | Refused | Message | Fetched | Loading
+)

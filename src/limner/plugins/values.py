@@ -60,7 +60,8 @@ class ValueStore:
             outputs = self._outputs.get(source.fingerprint) or self._borrow(source.fingerprint)
             if outputs is None or source.output >= len(outputs) or outputs[source.output] is ABSENT:
                 raise LostValue(source.fingerprint, source.output)
-            return outputs[source.output]
+            items = outputs[source.output]
+            return _opened(items) if source.spread else items
         return [item for part in source.parts for item in self.items(part)]
 
     def _borrow(self, fingerprint: Fingerprint) -> tuple[list[object], ...] | None:
@@ -93,6 +94,10 @@ class ValueStore:
             return Handle(fingerprint, number, self.place, size_of(item))
         blocked = _all_blocked(items)
         return Handle(fingerprint, number, self.place, 0 if blocked else size_of(items), len(items), blocked)
+
+
+def _opened(items: list[object]) -> list[object]:
+    return [leaf for item in items for leaf in (item if isinstance(item, list | tuple) else (item,))]
 
 
 def _all_blocked(items: list[object]) -> str | None:

@@ -7,7 +7,8 @@ use goes at its end.
 
 What a run holds is never evicted, so a bound may be passed while runs last. Entries may share values (the result of an
 expansion is that of a step inside): a fingerprint is evicted, and named for release, when no entry refers to its values
-any more.
+any more. What a run held and nobody remembers at its end (a step that is not to be kept, or that expanded in a run
+which failed) is named then, as its host may hold something for it.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ class MemoryCache:
                 del self._holders[fingerprint]
                 if fingerprint in self._kept:
                     self._offer(fingerprint, self._kept.pop(fingerprint))
+                elif fingerprint not in self._references:
+                    dropped.append(fingerprint)
         return [*dropped, *self._shrink()]
 
     def _offer(self, fingerprint: Fingerprint, values: Values) -> None:

@@ -47,6 +47,15 @@ async def test_a_lazy_input_that_is_there_anyway_is_given() -> None:
     assert (await bench.run(shared)).outputs == {"s": {"value": [2]}}
 
 
+async def test_a_lazy_input_whose_source_is_needed_anyway_is_given() -> None:
+    both = fake("Both", lambda a, b: (a, b), {"a": "lazy INT", "b": "INT"}, ("INT", "INT"), needs=lambda a, b: [])
+    bench = Bench(nodes.executor(both))
+    result = await bench.run(
+        graph(x=("Add", {"a": 1, "b": 1}), l=("Both", {"a": "x:0", "b": "x:0"}), s=("Sink", {"a": "l:0"}))
+    )
+    assert result.outputs == {"s": {"value": [2]}}
+
+
 async def test_a_demand_for_what_cannot_be_had_fails_at_its_node() -> None:
     class Greedy(FakeExecutor):
         async def _run_task(self, task, run, batch) -> Outcome:  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ import pytest
 
 from limner.engine import expansion
 from limner.engine.events import StepFinished, StepStarted
-from limner.graph import Graph, Link, Node
+from limner.graph import Graph, Link, Node, Output
 from tests.support import nodes
 from tests.support.fake_executor import Expand, fake
 from tests.support.graphs import graph
@@ -72,6 +72,67 @@ async def test_results_of_several_calls_are_put_together() -> None:
     edited = graph(e=("Expand", {"a": 1}), s=("Sink", {"a": "x:0"}), x=("Add", {"a": "e:0", "b": 0}))
     assert (await bench.run(edited)).outputs == expected
     assert bench.executor.calls == ["x", "s"]
+
+
+async def test_results_that_are_put_together_may_be_so_inside_too() -> None:
+    """Every part is a value that a host holds, however deep it lies."""
+
+    def outer(a: int) -> Expand:
+        return Expand(
+            subgraph(Node("o.1", "Inner", {"a": a}), Node("o.2", "Add", {"a": 40, "b": 2})),
+            ((Link("o.1", 0), Link("o.2", 0)),),
+        )
+
+    def inner(a: int) -> Expand:
+        parts = subgraph(Node("i.1", "Add", {"a": a, "b": 1}), Node("i.2", "Numbers", {"count": 2}))
+        return Expand(parts, ((Link("i.1", 0), Link("i.2", 0)),))
+
+    bench = Bench(nodes.executor(fake("Expand", outer, {"a": "INT"}), fake("Inner", inner, {"a": "INT"})))
+    expected = {"s": {"value": [2, 0, 1, 42]}}
+    assert (await bench.run(ONE)).outputs == expected
+    again = graph(e=("Expand", {"a": 1}), s=("Sink", {"a": "x:0"}), x=("Add", {"a": "e:0", "b": 0}))
+    assert (await bench.run(again)).outputs == expected
+    assert bench.executor.calls == ["x", "s"]
+
+
+@pytest.mark.parametrize(("inside", "expected"), [(False, [5, 6]), (True, [[5, 6]])])
+async def test_a_list_that_is_one_value_inside_is_the_items_of_a_list_output(inside: bool, expected: object) -> None:
+    """Unless it is an item of a list output inside, too."""
+    pair = fake("Pair", lambda: ([[5, 6]] if inside else [5, 6],), (), (Output("pair", "*", is_list=inside),))
+    outer = fake(
+        "Expand",
+        lambda a: Expand(subgraph(Node("e.1", "Pair", {})), (Link("e.1", 0),)),
+        {"a": "INT"},
+        (Output("items", "*", is_list=True),),
+    )
+    bench = Bench(nodes.executor(pair, outer))
+    assert (await bench.run(ONE)).outputs == {"s": {"value": expected}}
+
+
+async def test_an_output_node_inside_is_shown_although_it_is_remembered() -> None:
+    def call(a: int) -> Expand:
+        inner = subgraph(Node("e.s", "Sink", {"a": 3}), Node("e.1", "Add", {"a": 5, "b": 5}))
+        return Expand(inner, (Link("e.1", 0),))
+
+    bench = expanding(call)
+    for number in (1, 2):
+        outer = graph(e=("Expand", {"a": number}), s=("Sink", {"a": "e:0"}))
+        assert (await bench.run(outer)).outputs == {"e.s": {"value": [3]}, "s": {"value": [10]}}
+        assert bench.finished.count("e.s") == 1
+    assert bench.executor.calls == ["e", "s"]
+
+
+async def test_what_an_expansion_held_is_released_when_the_run_fails() -> None:
+    def call(a: int) -> Expand:
+        return Expand(subgraph(Node("e.1", "Fail", {"a": a})), (Link("e.1", 0),))
+
+    bench = expanding(call)
+    result = await bench.run(ONE)
+    assert result.status == "failed"
+    record = bench.engine._ledger.get("run1")
+    assert record is not None
+    expanded = record.state.steps["e"].step.fingerprint
+    assert expanded in bench.executor.released, "live values among the literals are held under its name"
 
 
 async def test_output_nodes_inside_run_too() -> None:

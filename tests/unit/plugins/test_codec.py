@@ -40,7 +40,8 @@ def test_a_segment() -> None:
         "data": {"a": [1, None]},
         "held": Held("f0", 2),
         "link": Link("9", 1),
-        "many": Gathered((Held("a", 0), Held("b", 1))),
+        "many": Gathered((Held("a", 0), Held("b", 1), Held("c", 0, spread=True), Held("d", 3, spread=True))),
+        "opened": Held("e", 0, spread=True),
     }
     tasks = (Task("1", "d", "T", "f1", inputs, ("lazy",), Lane.CPU), Task("2", "2", "T", "f2", {}))
     segment = Segment("run", tasks, {"prompt": {"1": {"inputs": {"x": [1.5, -(2**80)]}}}})

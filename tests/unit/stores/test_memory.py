@@ -27,6 +27,15 @@ def test_entries_may_be_limited_instead() -> None:
     assert len(cache) == 2
 
 
+def test_what_a_run_held_and_nobody_remembers_is_named() -> None:
+    cache = MemoryCache()
+    cache.hold("one", ["a", "b", "inner"])
+    cache.hold("two", ["b"])
+    cache.put("a", values("inner"))
+    assert cache.let_go("one") == [], "a is remembered, b is held, and a refers to inner"
+    assert cache.let_go("two") == ["b"]
+
+
 def test_what_is_held_stays_and_goes_when_it_is_let_go() -> None:
     cache = MemoryCache(budget=15)
     cache.hold("run", ["a", "b", "c"])

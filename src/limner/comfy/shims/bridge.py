@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from limner.files import Folders
-from limner.plugins.context import CURRENT, CallContext
+from limner.plugins.context import CURRENT, INDEX, CallContext
 from limner.plugins.services import Services
 from limner.sdk import Implementation
 
@@ -38,6 +38,10 @@ class Bridge:
     def call(self) -> CallContext | None:
         """The call that this thread or task is in."""
         return CURRENT.get()
+
+    def index(self) -> int:
+        """Which of its step's calls that is, from 0."""
+        return INDEX.get()
 
     def send(self, event: str, data: object, client: str | None = None) -> None:
         """A message to the clients."""

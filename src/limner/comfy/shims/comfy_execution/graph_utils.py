@@ -73,7 +73,8 @@ class GraphBuilder:
         """The node that is running, its call, and the number of the graph in it; numbers start anew in each call."""
         call = bridge.call()
         if call is not None and root is None and call_index is None and graph_index is None:
-            return f"{call.node}.0.{call.count('graph')}."
+            index = bridge.index()
+            return f"{call.node}.{index}.{call.count(f'graph {index}')}."
         number = cls._graph if graph_index is None else graph_index
         cls._graph += 1
         return f"{cls._root if root is None else root}.{cls._call if call_index is None else call_index}.{number}."

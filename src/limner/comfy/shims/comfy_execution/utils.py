@@ -10,7 +10,7 @@ bridge = bridge_of(__name__)
 
 
 class ExecutionContext(NamedTuple):
-    """The node that is running; `list_index` is its place in a list of calls."""
+    """The node that is running; `list_index` is its place in a list of calls, from 0."""
 
     prompt_id: str
     node_id: str
@@ -20,4 +20,4 @@ class ExecutionContext(NamedTuple):
 def get_executing_context() -> ExecutionContext | None:
     """None outside of a run."""
     call = bridge.call()
-    return None if call is None else ExecutionContext(call.run, call.node, None)
+    return None if call is None else ExecutionContext(call.run, call.node, bridge.index())
