@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from limner.comfy.packs_compiled import mend_compiled_parts
 from limner.comfy.packs_imports import PackFinder
 from limner.comfy.packs_quirks import mend_extension_loading
 from limner.comfy.shims import Bridge, install
@@ -20,5 +21,6 @@ def prepare_child(settings: Settings) -> None:
     def prepare() -> None:
         install(Bridge(folders, Services(folders)))
         mend_extension_loading()
+        mend_compiled_parts()
 
     sys.meta_path.append(PackFinder(folders.model_folder("custom_nodes").paths, prepare))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from limner.comfy.packs import load_packs
+from limner.comfy.packs_compiled import mend_compiled_parts
 from limner.comfy.packs_quirks import mend_extension_loading
 from limner.comfy.packs_routes import RouteServer, route_table
 from limner.comfy.packs_versions import versioned
@@ -64,6 +65,7 @@ def with_packs(library: Library, folders: Folders, services: Services) -> tuple[
     bridge = Bridge(folders, services, library, server_url=os.environ.get(SERVER_URL, ""))
     install(bridge)
     mend_extension_loading()
+    mend_compiled_parts()
     packs = load_packs(folders.model_folder("custom_nodes").paths, bridge)
     services.add(PackTopics, PackTopics(bridge))
     nodes = [node for pack in packs for node in versioned(pack)]

@@ -17,12 +17,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
+
+from .packs_mending import mend
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +90,7 @@ def own_logging(name: str) -> Iterator[None]:
 
 def mend_extension_loading() -> None:
     """From now on `torch.utils.cpp_extension.load` is mended when it is imported."""
-    module = sys.modules.get(EXTENSIONS)
-    if module is not None:
-        _mend(module)
-    elif not any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _ExtensionFinder())
+    mend(EXTENSIONS, _mend)
 
 
 def _mend(module: ModuleType) -> None:
@@ -148,30 +143,3 @@ def _beside(source: str | Path, folder: Path) -> str:
     """A source that is not there is looked for in the folder of the file that names it."""
     there = folder / source
     return str(there) if not Path(source).exists() and there.exists() else str(source)
-
-
-class _ExtensionFinder(MetaPathFinder):
-    """Mends `torch.utils.cpp_extension` as it is imported, whenever that is: importing it takes its time."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != EXTENSIONS:
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _MendingLoader(spec.loader)
-        return spec
-
-
-class _MendingLoader(Loader):
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        _mend(module)
