@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
+SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org", "webhook_secret"})
 """Keys of a job's `extra` that are never remembered."""
 
 

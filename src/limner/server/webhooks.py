@@ -2,14 +2,16 @@
 
     {"prompt": {...}, "webhook": "https://example.org/done"}
     {"prompt": {...}, "webhook": {"url": "https://example.org/all", "events": ["executing", "executed"]}}
+    {"prompt": {...}, "webhook": {"url": "https://example.org/all", "secret": "whsec_..."}}
 
 Rules:
 
 - A webhook is a reader of the bus like a socket: it has a place of its own there, and nothing waits for it.
 - Each request is `{"job_id", "events": [frames]}`: the frames that the WebSocket gets, in order, each with its
   sequence. What happens while one request is under way goes into the next. Without `events`, those of `ENDS` are sent.
+- Each request is signed (`signing`): with the webhook's own secret, else with the server's key.
 - A request that is not answered with a status below 400 is made again after a pause that doubles, `ATTEMPTS` times in
-  all; then the job's webhook is given up with a warning. It may come twice: the sequence tells.
+  all; then the job's webhook is given up with a warning. It may come twice: its id and the sequences tell.
 - Only hosts of the setting `webhook_hosts`, and this machine, are sent to. Redirections are not followed.
 - Jobs that a queue on disk has kept over a restart keep their webhooks; it is what is left to happen that is told.
 """
@@ -28,18 +30,22 @@ import aiohttp
 from aiohttp import web
 
 from limner.comfy.frames import Frame
+from limner.comfy.object_info import encode
 from limner.engine.events import RunFinished
 from limner.queue import Job
 from limner.runs import Message
 
 from .answers import bad_request
 from .services import Reader, Services
+from .signing import LEAST_SECRET, server_key, signed
 from .translation import Translator
 
 log = logging.getLogger(__name__)
 
 KEY = "webhook"
 """Where a job's `extra` has its webhook."""
+SECRET_KEY = "webhook_secret"
+"""Where it has the webhook's secret, which nobody is told: it is among `limner.runs.entry.SECRETS`."""
 ENDS = ("execution_start", "executed", "execution_success", "execution_error", "execution_interrupted")
 ATTEMPTS = 6
 FIRST_PAUSE = 0.5
@@ -50,10 +56,16 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`events` are types of frames."""
+    """`events` are types of frames; `secret` signs the requests in place of the server's key."""
 
     url: str
     events: Sequence[str] = ENDS
+    secret: str = ""
+
+    def kept(self) -> dict[str, Any]:
+        """As a job's `extra` has it."""
+        told: dict[str, Any] = {KEY: {"url": self.url, "events": list(self.events)}}
+        return told | ({SECRET_KEY: self.secret} if self.secret else {})
 
 
 def read_webhook(given: object, hosts: Sequence[str]) -> Webhook | None:
@@ -61,15 +73,18 @@ def read_webhook(given: object, hosts: Sequence[str]) -> Webhook | None:
     if given is None:
         return None
     said: Mapping[str, Any] = given if isinstance(given, Mapping) else {"url": given}
-    url, events = said.get("url"), said.get("events", list(ENDS))
+    url, events = said.get("url"), said.get("events") or list(ENDS)
     if not isinstance(url, str) or not _host(url):
         bad_request("webhook is not an address", 'Give {"url": "https://..."}, or the address alone')
     if not isinstance(events, list) or not all(isinstance(kind, str) for kind in events):
         bad_request("The webhook's events are not a list of types", f"Give a list of types such as {', '.join(ENDS)}")
+    secret = said.get("secret") or ""
+    if not isinstance(secret, str) or 0 < len(secret.encode()) < LEAST_SECRET:
+        bad_request("The webhook's secret is too short", f"Give a text of at least {LEAST_SECRET} bytes, or none")
     if not (_host(url) in (*LOOPBACK, *hosts) or "*" in hosts):
         remedy = f"Start the server with --webhook-hosts {_host(url)}, or * for every host"
         bad_request(f"Webhooks may not be sent to {_host(url)}", remedy)
-    return Webhook(url, tuple(events))
+    return Webhook(url, tuple(events), secret)
 
 
 def _host(url: str) -> str:
@@ -88,19 +103,20 @@ class Webhooks:
         self._translator = translator
         self._session: aiohttp.ClientSession | None = None
         self._readers: dict[str, asyncio.Task[None]] = {}
+        self._own_key = ""
 
     def resume(self) -> None:
         """Take up the webhooks of the jobs that are in the queue already."""
         for job in self._services.queue.marked():
-            self.follow(job)
+            self.follow(job, self._services.bus.last)
 
-    def follow(self, job: Job) -> None:
-        """Tell the job's webhook, if it has one, of what happens from now on."""
+    def follow(self, job: Job, since: int) -> None:
+        """Tell the job's webhook, if it has one, of what has happened since this message, and from now on."""
         said = job.extra.get(KEY)
         if not isinstance(said, Mapping) or job.id in self._readers:
             return
-        hook = Webhook(str(said.get("url")), tuple(said.get("events", ENDS)))
-        subscription = self._services.bus.subscribe(since=self._services.bus.last)
+        hook = Webhook(str(said.get("url")), tuple(said.get("events", ENDS)), str(job.extra.get(SECRET_KEY) or ""))
+        subscription = self._services.bus.subscribe(since=since)
         reader = asyncio.create_task(self._read(job.id, hook, subscription), name=f"webhook of {job.id}")
         self._readers[job.id] = reader
         reader.add_done_callback(lambda done: self._readers.pop(job.id, None))
@@ -129,26 +145,35 @@ class Webhooks:
         frames = [frame for _, frame in self._translator.batch(messages)]
         wanted = [told for frame in frames if (told := _read_frame(frame)) and told["type"] in hook.events]
         for first in range(0, len(wanted), AT_ONCE):
-            if not await self._post(hook.url, {"job_id": run, "events": wanted[first : first + AT_ONCE]}):
+            events = wanted[first : first + AT_ONCE]
+            body = encode({"job_id": run, "events": events})
+            if not await self._post(hook, f"{run}.{events[0]['sequence']}", body):
                 log.warning("the webhook of job %s, %s, is given up after %d attempts", run, hook.url, ATTEMPTS)
                 return False
         return True
 
-    async def _post(self, url: str, body: Mapping[str, Any]) -> bool:
+    async def _post(self, hook: Webhook, message: str, body: bytes) -> bool:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
+            headers = signed(hook.secret or await self._key(), message, body)
             try:
-                async with self._session.post(url, json=body, allow_redirects=False) as answer:
+                async with self._session.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer:
                     if answer.status < 400:
                         return True
                     problem = f"status {answer.status}"
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 problem = str(error) or type(error).__name__
-            log.debug("webhook %s: %s", url, problem)
+            log.debug("webhook %s: %s", hook.url, problem)
         return False
+
+    async def _key(self) -> str:
+        """The server's, read once."""
+        if not self._own_key:
+            self._own_key = await asyncio.to_thread(server_key, self._services.folders.user)
+        return self._own_key
 
 
 WEBHOOKS = web.AppKey("webhooks", Webhooks)

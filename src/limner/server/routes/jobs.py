@@ -15,7 +15,7 @@ from limner.runs.entry import SECRETS
 
 from ..answers import ApiError, answer, bad_request, ids, not_found, read_object, whole_number
 from ..services import Services, services
-from .prompts import read_priority
+from ..submission import read_priority
 
 STATES = (RUNNING, PENDING, PAUSED, *STATUS.values())
 PAGE = 200
