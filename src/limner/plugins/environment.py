@@ -24,6 +24,7 @@ import site
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -131,7 +132,7 @@ def built(folder: Path, wanted: Wanted, overlay: Overlay, lock: str = "") -> Pat
     try:
         building.parent.mkdir(parents=True, exist_ok=True)
         python = str(overlay.python) if shares else wanted.python
-        _uv(["venv", "--quiet", "--relocatable", "--python", python, str(building)], "it wants Python " + python)
+        run_uv(["venv", "--quiet", "--relocatable", "--python", python, str(building)], "it wants Python " + python)
         pins = known or resolved(wanted, overlay, interpreter(building), shares=shares)
         (building / LOCK).write_text(pins)
         _install(pins, overlay, interpreter(building), shares=shares)
@@ -155,10 +156,10 @@ def resolved(wanted: Wanted, overlay: Overlay, python: Path, *, shares: bool) ->
     if shares:
         pins = [f"{name}=={version.split('+')[0]}" for name, version in sorted(overlay.versions.items())]
         try:
-            return _compile(lines, pins, python)
+            return compiled(lines, pins, python)
         except EnvironmentProblem:
             pass  # it cannot do with our versions: it gets its own
-    return _compile(lines, [], python)
+    return compiled(lines, [], python)
 
 
 def _check(line: str) -> None:
@@ -171,25 +172,27 @@ def _check(line: str) -> None:
         raise EnvironmentProblem(f"{line!r} is no requirement: {error}", "Mend the pack's requirements") from error
 
 
-def _compile(lines: Sequence[str], constraints: Sequence[str], python: Path) -> str:
+def compiled(lines: Sequence[str], constraints: Sequence[str], python: Path) -> str:
+    """Exact versions for these requirements, one a line, within the constraints. Raises EnvironmentProblem."""
     command = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", str(python), "-"]
-    environment = {}
-    if constraints:
-        file = python.parent / "limner-constraints.txt"
-        file.write_text("\n".join(constraints))
-        environment["UV_CONSTRAINT"] = str(file)
-    return _uv(command, "its requirements cannot be resolved", text="\n".join(lines), environment=environment)
+    with tempfile.TemporaryDirectory(prefix="limner-") as folder:
+        if constraints:
+            file = Path(folder) / "constraints.txt"
+            file.write_text("\n".join(constraints))
+            command += ["--constraint", str(file)]
+        return run_uv(command, "its requirements cannot be resolved", text="\n".join(lines))
 
 
 def _install(pins: str, overlay: Overlay, python: Path, *, shares: bool) -> None:
     """Install what Limner does not have at this very version."""
-    lines = [line for line in pins.splitlines() if line.strip() and not (shares and _has(overlay, line))]
+    lines = [line for line in pins.splitlines() if line.strip() and not (shares and has(overlay, line))]
     if lines:
         command = ["pip", "install", "--quiet", "--no-deps", "--python", str(python), "-r", "-"]
-        _uv(command, "its requirements cannot be installed", text="\n".join(lines))
+        run_uv(command, "its requirements cannot be installed", text="\n".join(lines))
 
 
-def _has(overlay: Overlay, pin: str) -> bool:
+def has(overlay: Overlay, pin: str) -> bool:
+    """Whether what lies below is at this exact version."""
     name, _, version = pin.partition(";")[0].strip().partition("==")
     own = overlay.versions.get(canonicalize_name(name.partition("[")[0]))
     return bool(version) and own is not None and own.split("+")[0] == version.split("+")[0]
@@ -244,7 +247,9 @@ def _locked(folder: Path, wanted: Wanted) -> str:
     return ""
 
 
-def _uv(arguments: Sequence[str], problem: str, *, text: str = "", environment: Mapping[str, str] | None = None) -> str:
+def run_uv(
+    arguments: Sequence[str], problem: str, *, text: str = "", environment: Mapping[str, str] | None = None
+) -> str:
     """What uv prints. Raises EnvironmentProblem with its own words."""
     from uv import find_uv_bin
 
