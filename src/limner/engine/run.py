@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from limner.graph import Catalog, Graph, NodeId
+from limner.graph import Catalog, Graph, NodeId, NodeSchema
 
 from .ledger import Ledger
 from .ports import JOB_KEY, Cache, EventSink, Executor, Said
@@ -69,17 +69,20 @@ class Engine:
         *,
         group_of: Callable[[str], str] | None = None,
         hear: Callable[[Said], None] | None = None,
+        blame: Callable[[NodeSchema, str], None] | None = None,
     ) -> None:
         """`group_of` names the host of a node type: steps of different hosts do not share a segment.
 
         Without it the executor's own `group_of` method is used where it has one; else there is one host. `hear` takes
-        the messages that packs send to clients while their nodes run.
+        the messages that packs send to clients while their nodes run, `blame` the type of each node that no host
+        survived, and how the last of them died.
         """
         self._executor = executor
         self._cache = cache
         own: Callable[[str], str] = getattr(executor, "group_of", _one_group)
         self._group_of = group_of or own
         self._hear: Callable[[Said], None] = hear or _nowhere
+        self._blame: Callable[[NodeSchema, str], None] = blame or _nobody
         self._sessions: dict[str, Session] = {}
         self._expanding: set[str] = set()
         self._ledger = Ledger()
@@ -90,12 +93,17 @@ class Engine:
         return tuple(self._sessions)
 
     async def run(
-        self, request: RunRequest, sink: EventSink | None = None, yielding: Callable[[], None] | None = None
+        self,
+        request: RunRequest,
+        sink: EventSink | None = None,
+        yielding: Callable[[], None] | None = None,
+        ended: Callable[[], Awaitable[None]] | None = None,
     ) -> RunResult:
         """Run to the end and tell `sink` what happens. Raises ValueError if a run of this id is in progress.
 
         `yielding` is called once when all that is left is on its way and leaves the device free (the last pictures are
-        being saved): another run may begin.
+        being saved): another run may begin. `ended` is awaited after the last event, before what another attempt would
+        go on from is given up: whoever notes the run's end does so there.
         What goes wrong in the run is in the result, never raised; cancelling the calling task cancels the run.
         """
         if request.run in self._sessions:
@@ -112,8 +120,10 @@ class Engine:
             expanding=self._expanding,
             ledger=self._ledger,
             yielding=yielding,
+            ended=ended or _at_once,
             sink=sink or _nowhere,
             hear=self._hear,
+            blame=self._blame,
         )
         self._sessions[request.run] = session
         try:
@@ -157,5 +167,13 @@ class Engine:
         return len(dropped)
 
 
+async def _at_once() -> None:
+    """Nobody notes the end."""
+
+
 def _nowhere(told: object) -> None:
     del told
+
+
+def _nobody(schema: NodeSchema, reason: str) -> None:
+    del schema, reason

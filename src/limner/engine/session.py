@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 from limner.graph import Catalog, Graph, Node, NodeId, NodeSchema
 
@@ -56,6 +56,7 @@ class Session:
         expanding: set[str],
         ledger: Ledger,
         yielding: Callable[[], None] | None,
+        ended: Callable[[], Awaitable[None]],
         sink: EventSink,
         hear: Callable[[Said], None],
         blame: Callable[[NodeSchema, str], None],
@@ -74,7 +75,7 @@ class Session:
         self._hidden = hidden
         self._hear, self._blame = hear, blame
         self._ledger = ledger
-        self._yielding = yielding
+        self._yielding, self._note_end = yielding, ended
         self._informed: set[str] = set()
         """Groups that have the hidden inputs."""
         self._planner = Planner(catalog, key)
@@ -95,7 +96,7 @@ class Session:
 
     async def run(self, graph: Graph, targets: Sequence[NodeId]) -> None:
         """Run the graph to its end; what goes wrong is told, not raised, but for cancellation of the calling task."""
-        began = time.monotonic()
+        began, over = time.monotonic(), True
         try:
             await self._begin(graph, targets)
             await self._over.wait()
@@ -104,7 +105,7 @@ class Session:
         except HostLost as loss:
             self._finish("failed", Failure("HostLost", f"The host died twice before the run began: {loss.reason}"))
         except asyncio.CancelledError:
-            self._resumes = True
+            over, self._resumes = False, True
             self._scheduler.cancel()
             self._finish("cancelled", Failure("Cancelled", "The run was cancelled", interrupted=True))
             await self._executor.interrupt(self.id)
@@ -114,12 +115,17 @@ class Session:
             self._finish("failed", Failure(type(error).__name__, str(error)))
         finally:
             self._ledger.end(self.id, cancelled=self.status == "cancelled")
-            await self._clean_up()
+            await self._stop()
             finished = RunFinished(
                 self.id, self._tell.next(), self.status, self.outputs, self.failure, time.monotonic() - began
             )
             self._tell.say(finished)
             self._tell.flush()
+            try:
+                if over:
+                    await self._note_end()
+            finally:
+                await self._clean_up()
 
     async def interrupt(self, *, keep: bool = False) -> None:
         """Stop at the steps' next check. `keep`: what it has done is needed, as it goes on another time."""
@@ -234,11 +240,13 @@ class Session:
             self.status, self.failure = status, failure
             self._over.set()
 
-    async def _clean_up(self) -> None:
+    async def _stop(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _clean_up(self) -> None:
         evicted = self._cache.let_go(self._key)
         try:
             if evicted:

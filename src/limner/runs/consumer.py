@@ -153,34 +153,29 @@ class Consumer:
 
     async def _run(self, job: Job, give_turn: Callable[[], None]) -> bool | None:
         """Run the job; whether its end is kept for good, or None where it stopped to go on another time."""
-        scribe = Scribe(job)
-        last: list[Event] = []
+        end = _End(self._history, Scribe(job))
 
         def sink(events: Sequence[Event]) -> None:
-            scribe.hear(events)
-            if isinstance(events[-1], RunFinished):
-                last.append(events[-1])
-                events = events[:-1]
-            self._publish(job, events)
+            self._publish(job, end.hear(events))
+
+        async def ended() -> None:
+            if not end.cancelled or job.id not in self._leaving:
+                await end.note()
 
         try:
             request = await self._prepare(job)
             if self._running[job.id].is_set():
                 sink(_stopped(job.id))
             else:
-                await self._engine.run(request, sink, give_turn)
+                await self._engine.run(request, sink, give_turn, ended)
         except InvalidGraph as error:
-            scribe.refused(error)
-            last.append(_refusal(job.id, error))
+            end.refused(error, _refusal(job.id, error))
         except Exception as error:
             log.exception("job %s", job.id)
-            last.append(RunFinished(job.id, 1, "failed", failure=Failure(type(error).__name__, str(error))))
-            scribe.hear(last)
-        if job.id in self._leaving and isinstance(last[-1], RunFinished) and last[-1].status == "cancelled":
-            return None
-        kept = await self._history.record(scribe.entry())
-        self._publish(job, last)
-        return kept
+            end.hear([RunFinished(job.id, 1, "failed", failure=Failure(type(error).__name__, str(error)))])
+        await ended()
+        self._publish(job, end.untold)
+        return end.kept
 
     def _publish(self, job: Job, events: Sequence[Event]) -> None:
         if events:
@@ -189,6 +184,40 @@ class Consumer:
     def _queue_changed(self) -> None:
         self._preempt()
         self._bus.publish([Notice(QueueChanged(len(self._queue)))])
+
+
+class _End:
+    """What is to be noted of one run: its entry in the history, once, and its last event, which is told after that."""
+
+    def __init__(self, history: History, scribe: Scribe) -> None:
+        self._history, self._scribe = history, scribe
+        self._last: RunFinished | None = None
+        self.kept: bool | None = None
+        """Whether the entry is where the history keeps its entries; None before it was given to it."""
+
+    @property
+    def cancelled(self) -> bool:
+        return self._last is not None and self._last.status == "cancelled"
+
+    @property
+    def untold(self) -> Sequence[Event]:
+        return [] if self._last is None or self.kept is None else [self._last]
+
+    def hear(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Returns those that are told at once."""
+        self._scribe.hear(events)
+        if isinstance(events[-1], RunFinished):
+            self._last = events[-1]
+            return events[:-1]
+        return events
+
+    def refused(self, error: InvalidGraph, last: RunFinished) -> None:
+        self._scribe.refused(error)
+        self._last = last
+
+    async def note(self) -> None:
+        if self.kept is None:
+            self.kept = await self._history.record(self._scribe.entry())
 
 
 def _stopped(run: str) -> Sequence[Event]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from limner.database import DatabaseDamaged
 from limner.engine import Engine, RunRequest
 from limner.engine.events import RunFinished
 from limner.graph import Graph, InvalidGraph, Problem
@@ -174,3 +175,33 @@ async def test_a_blocked_step_is_noted_and_the_job_is_done(house: House) -> None
     assert (entry.status, entry.outputs) == ("done", {"t": {"value": [2]}})
     assert [note.kind for note in entry.notes] == ["started", "cached", "blocked", "done"]
     assert entry.notes[2].data["node"] == "s"
+
+
+async def test_the_end_is_in_the_history_before_what_it_would_go_on_from_is_given_up(house: House) -> None:
+    known: list[bool] = []
+    finish = house.executor.finish
+
+    async def watched(run: str, *, keep: bool = False) -> None:
+        known.append(house.history.get(run) is not None)
+        await finish(run, keep=keep)
+
+    house.executor.finish = watched  # type: ignore[method-assign]
+    await house.add("one", ADD)
+    await house.add("bad", FAIL)
+    await house.settle()
+    assert known == [True, True]
+
+
+async def test_a_queue_that_cannot_be_read_is_read_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limner.runs.consumer.UNREADABLE_SECONDS", 0.001)
+    load, failures = house.queue._load, iter([True, True])  # type: ignore[attr-defined]
+
+    def failing(places: object) -> object:
+        if next(failures, False):
+            raise DatabaseDamaged("a page cannot be read", "Restore a backup")
+        return load(places)
+
+    house.queue._load = failing  # type: ignore[attr-defined]
+    await house.add("one", ADD)
+    await house.settle()
+    assert house.history.get("one") is not None
