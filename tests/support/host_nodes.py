@@ -251,7 +251,9 @@ def core(*, device_thread: bool) -> HostCore:
 
 if __name__ == "__main__":
     if "--broken" in sys.argv:
-        raise SystemExit(serve(lambda: (_ for _ in ()).throw(ImportError("no such library"))))
+        raise SystemExit(serve(lambda loading: (_ for _ in ()).throw(ImportError("no such library"))))
     if "--dead" in sys.argv:
         raise SystemExit("dead on arrival")
-    raise SystemExit(serve(lambda: core(device_thread=False)))
+    if "--fragile" in sys.argv:
+        raise SystemExit(serve(lambda loading: (loading("fragile_pack"), os._exit(9))[1]))
+    raise SystemExit(serve(lambda loading: core(device_thread=False)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from aiohttp import web
@@ -28,8 +27,7 @@ async def test_a_pack_is_not_told_what_its_users_log_in_with(tmp_path: Path) -> 
     accounts.add("bob", None)
     bob, token = accounts.new_session("bob", 60), accounts.new_token("bob", Scope.RUN)[1]
     async with TestServer(pack) as host, serving(tmp_path, accounts) as served:
-        served.services.packs.address = f"tcp:{host.port}"
-        served.services.packs.routes = [("GET", re.compile("/mypack/route"))]
+        served.services.packs.learn("", {"address": f"tcp:{host.port}", "routes": [("GET", "/mypack/route")]})
         assert (await served.client.get("/mypack/route")).status == 401
         assert not told
         cookies = {"Cookie": f"{COOKIE}={bob}; theme=dark"}

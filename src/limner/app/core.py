@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from PIL import Image
@@ -21,12 +22,22 @@ from limner.stores.journal import Journal
 from .caching import job_folder, shared_folder
 from .handlers import handlers
 from .packs import with_packs
+from .role import Role
 
 
-def make_core(settings: Settings, folders: Folders, *, device_thread: bool = True, resumable: bool = False) -> HostCore:
-    """A host with the built-in nodes, the packs and what they ask for: folders, the models' runtime, options.
+def make_core(
+    settings: Settings,
+    folders: Folders,
+    *,
+    role: Role | None = None,
+    loading: Callable[[str], None] = lambda name: None,
+    device_thread: bool = True,
+    resumable: bool = False,
+) -> HostCore:
+    """A host with the nodes of its role and what they ask for: folders, the models' runtime, options.
 
     Without `device_thread`, the caller's own thread serves the device lane. `resumable`: it writes down what it does.
+    `loading` hears of each pack before code of it runs.
     """
     # Pictures are measured by `limner.media.decode` before they are decoded; Pillow's own warning says it twice.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -34,7 +45,7 @@ def make_core(settings: Settings, folders: Folders, *, device_thread: bool = Tru
     services.add(Folders, folders)
     services.add_factory(Runtime, lambda: _runtime(settings, folders))
     lanes = Lanes(guard=torch.inference_mode, device_thread=device_thread)
-    library, bridge = with_packs(Library(built_in()), folders, services)
+    library, bridge = with_packs(Library(built_in()), folders, services, role or Role(), loading)
     notes = (
         Journal(job_folder(settings, folders), shared_folder(settings)) if resumable or settings.cache_disk else None
     )

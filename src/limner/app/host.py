@@ -1,9 +1,10 @@
-"""The host process: `python -m limner.app.host SETTINGS`, with the settings as JSON flags. Started by the server."""
+"""A host process: `python -m limner.app.host SETTINGS [ROLE]`, both as JSON. Started by the server."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 
 from limner.plugins.host import HostCore
 from limner.plugins.serve import serve
@@ -11,19 +12,32 @@ from limner.settings import resolve
 from limner.telemetry import logs
 
 from .collector import calm_collector
+from .role import Role
 from .threads import wait_asleep
 
 
 def main() -> int:
     wait_asleep()
     settings = resolve(json.loads(sys.argv[1]), {})
+    role = Role.of(sys.argv[2]) if len(sys.argv) > 2 else Role()
     logs.configure(settings.verbose)
+    if role.pack is not None:
+        from .confinement import confine
 
-    def build() -> HostCore:
+        confine(role, settings)
+
+    def build(loading: Callable[[str], None]) -> HostCore:
         from .core import make_core
         from .folders import folders_of
 
-        core = make_core(settings, folders_of(settings), device_thread=False, resumable=True)
+        core = make_core(
+            settings,
+            folders_of(settings),
+            role=role,
+            loading=loading,
+            device_thread=False,
+            resumable=role.pack is None,
+        )
         calm_collector()
         return core
 

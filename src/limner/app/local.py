@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from limner.comfy.workflow import read_prompt
 from limner.engine import Engine, RunRequest, RunResult, admit
-from limner.engine.ports import EventSink
+from limner.engine.ports import EventSink, Executor
 from limner.executors.local import LocalExecutor
+from limner.executors.process import Callbacks
 from limner.files import Folders
 from limner.graph import Catalog
 from limner.graph.validate import Verdict
+from limner.plugins.client import Loaded
 from limner.settings import Settings
 
 from .caching import cache
 from .core import make_core
 from .folders import prepared_folders
+from .hosts import Hosts
+from .node_set import SHARED, NodeSet
+from .role import Role
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Local:
     catalog: Catalog
     folders: Folders
     engine: Engine
-    executor: LocalExecutor
+    executor: Executor
 
     async def check(self, prompt: Mapping[str, Any]) -> Verdict:
         """What is wrong with a prompt, and what of it can run. Raises InvalidGraph where it is no prompt at all."""
@@ -56,9 +64,23 @@ async def open_local(settings: Settings) -> AsyncIterator[Local]:
     """The nodes, ready to run, until the context ends. Raises `limner.files.FileProblem` for unusable folders."""
     folders = prepared_folders(settings)
     settings = replace(settings, port=0)  # what the server of a port has written down is not a command's
-    executor = LocalExecutor(make_core(settings, folders))
-    try:
-        catalog = Catalog(await executor.schemas())
-        yield Local(catalog, folders, Engine(executor, cache(settings, folders)), executor)
-    finally:
-        executor.close()
+    hosts = Hosts(settings, folders)
+    core = make_core(settings, folders, role=Role(skipped=hosts.quarantine.reasons()))
+    async with AsyncExitStack() as closing:
+        nodes = NodeSet(folders, hosts.homes)
+        executor = LocalExecutor(core, hosts.share_memory())
+        hosts.make({}, lambda name: _callbacks(nodes, name), nodes.home, shared=executor)
+        closing.push_async_callback(hosts.close)
+        closing.callback(executor.close)
+        nodes.loaded(SHARED, Loaded(core.schemas(), [(said.source, said.message) for said in core.library.problems]))
+        await hosts.acquaint(nodes.knows)
+        yield Local(nodes.catalog, folders, Engine(hosts.executor, cache(settings, folders)), hosts.executor)
+
+
+def _callbacks(nodes: NodeSet, name: str) -> Callbacks:
+    """A pack's own host tells what it prints and what it has."""
+    return Callbacks(
+        line=lambda line: log.info("%s: %s", name, line),
+        ready=lambda loaded: nodes.loaded(name, loaded),
+        gave_up=lambda reason: nodes.unavailable(name, reason),
+    )

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psutil
 
 from limner.engine import Engine, Reason, RunRequest, admit
-from limner.engine.ports import Executor, HostLost
+from limner.engine.ports import Executor
 from limner.files import Folders
 from limner.graph import Catalog, Graph, Node
 from limner.graph.validate import Verdict
@@ -27,8 +27,11 @@ LOADERS: Mapping[str, tuple[str, str]] = {
 """Kinds of models that can be loaded by themselves: the node that does it, and its input."""
 
 
-class Hosts(Executor, Protocol):
-    """An executor that can be asked about its hosts, too."""
+class Hosts(Protocol):
+    """An executor, and what can be asked about its hosts."""
+
+    @property
+    def executor(self) -> Executor: ...
 
     @property
     def ready(self) -> bool:
@@ -36,6 +39,8 @@ class Hosts(Executor, Protocol):
         ...
 
     async def ask(self, topic: str, data: object = None) -> object: ...
+
+    async def ask_all(self, topic: str) -> None: ...
 
 
 class HostMachine:
@@ -79,7 +84,7 @@ class HostMachine:
 
     async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None) -> Verdict:
         choices = self._folders.choices
-        return await admit(self._hosts, run, graph, self._catalog(), targets=targets, choices=choices)
+        return await admit(self._hosts.executor, run, graph, self._catalog(), targets=targets, choices=choices)
 
     def explain(self, run: str) -> Sequence[Reason] | None:
         return self._engine.explain(run)
@@ -88,7 +93,10 @@ class HostMachine:
         if cache:
             await self._engine.clear_cache()
         if models and self.ready:
-            await self._ask("unload", None)
+            try:
+                await self._hosts.ask_all("unload")
+            except HostRefused as error:
+                raise MachineError(f"A host failed: {error}", "The server's log says why") from error
 
     async def load_model(self, kind: str, name: str) -> None:
         """Run the loader's node for itself: what it gives is remembered, and workflows find it loaded."""
@@ -104,13 +112,3 @@ class HostMachine:
         result = await self._engine.run(RunRequest(run, graph, ["1"], self._catalog()))
         if result.failure is not None:
             raise MachineError(result.failure.message, result.failure.remedy)
-
-    async def _ask(self, topic: str, data: object) -> object:
-        try:
-            return await self._hosts.ask(topic, data)
-        except LookupError as error:
-            raise MachineError(f"The host cannot do this: {error}", "Start the server again") from error
-        except HostLost as error:
-            raise MachineError(str(error), "The host is started again: try it once more in a moment") from error
-        except HostRefused as error:
-            raise MachineError(f"The host failed: {error}", "The server's log says why") from error

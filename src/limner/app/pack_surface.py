@@ -21,30 +21,35 @@ class Asked(Protocol):
 class HostPacks:
     """Keeps a `PackSurface` up to date. Until a host has loaded it knows the folders that stand in the packs' code."""
 
-    def __init__(self, hosts: Asked, folders: Folders) -> None:
+    def __init__(self, hosts: Mapping[str, Asked], folders: Folders) -> None:
         self._hosts = hosts
         self.surface = PackSurface(web_folders(folders.model_folder("custom_nodes").paths))
-        self._asking: asyncio.Task[None] | None = None
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._handlers: set[str] = set()
+        """The hosts whose packs look at what is queued."""
 
-    def refresh(self) -> None:
-        """Ask anew, in the background."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.get_running_loop().create_task(self._ask())
+    def refresh(self, name: str) -> None:
+        """Ask the host anew, in the background."""
+        asking = self._asking.get(name)
+        if asking is None or asking.done():
+            self._asking[name] = asyncio.get_running_loop().create_task(self._ask(name))
 
-    async def _ask(self) -> None:
+    async def _ask(self, name: str) -> None:
         try:
-            told = await self._hosts.ask("packs")
+            told = await self._hosts[name].ask("packs")
         except Exception as error:
-            log.warning("the host did not tell of its packs: %s", error)
+            log.warning("a host did not tell of its packs: %s", error)
             return
         if isinstance(told, Mapping):
-            self.surface.learn(told)
-            self.surface.on_prompt = self._on_prompt if told.get("on_prompt") else unchanged
+            self.surface.learn(name, told)
+            (self._handlers.add if told.get("on_prompt") else self._handlers.discard)(name)
+            self.surface.on_prompt = self._on_prompt if self._handlers else unchanged
 
     async def _on_prompt(self, body: Any) -> Any:
-        """What the packs make of a request to queue a workflow; as it is, where no host can be asked."""
-        try:
-            return await self._hosts.ask("on_prompt", body)
-        except Exception as error:
-            log.warning("the packs were not asked about a workflow: %s", error)
-            return body
+        """What the packs make of a request to queue a workflow; as it is, where a host cannot be asked."""
+        for name in sorted(self._handlers):
+            try:
+                body = await self._hosts[name].ask("on_prompt", body)
+            except Exception as error:
+                log.warning("the packs were not asked about a workflow: %s", error)
+        return body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from limner.comfy.packs import load_packs
@@ -19,6 +19,7 @@ from limner.plugins.library import Library
 from limner.plugins.services import Services
 
 from .listening import SERVER_URL
+from .role import Role
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +61,19 @@ class PackTopics:
         return data if self._instance is None else self._instance.trigger_on_prompt(data)
 
 
-def with_packs(library: Library, folders: Folders, services: Services) -> tuple[Library, Bridge]:
-    """The library and the nodes of all packs. ComfyUI's module names are importable from now on in this process."""
+def with_packs(
+    library: Library, folders: Folders, services: Services, role: Role, loading: Callable[[str], None]
+) -> tuple[Library, Bridge]:
+    """The library and the nodes of the role's packs; of a pack's own host, these alone.
+
+    ComfyUI's module names are importable from now on in this process. `loading` hears of each pack before it runs.
+    """
     bridge = Bridge(folders, services, library, server_url=os.environ.get(SERVER_URL, ""))
     install(bridge)
     mend_extension_loading()
     mend_compiled_parts()
-    packs = load_packs(folders.model_folder("custom_nodes").paths, bridge)
+    packs = load_packs(folders.model_folder("custom_nodes").paths, bridge, choose=role.takes, loading=loading)
     services.add(PackTopics, PackTopics(bridge))
     nodes = [node for pack in packs for node in versioned(pack)]
-    return library.including(nodes, [problem for pack in packs for problem in pack.problems]), bridge
+    problems = [*role.problems, *(problem for pack in packs for problem in pack.problems)]
+    return (library if role.pack is None else Library()).including(nodes, problems), bridge

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import shutil
 import signal
@@ -21,18 +20,14 @@ from pathlib import Path
 from aiohttp import web
 
 from limner import __version__
-from limner.comfy.object_info import ObjectInfo
 from limner.engine import Engine, RunRequest
-from limner.engine.ports import HostLost, Said
-from limner.executors.process import Callbacks, ProcessExecutor
+from limner.engine.ports import HostLost
 from limner.files import Folders
-from limner.graph import Catalog, NodeSchema
-from limner.plugins.client import Loaded
 from limner.queue import Job, JobQueue, State
-from limner.runs import Bus, Consumer, Notice
+from limner.runs import Consumer
 from limner.server import ServerSettings, Services, create_app
 from limner.server.services import LogLine
-from limner.settings import Settings, as_flags
+from limner.settings import Settings
 from limner.stores import prune
 from limner.telemetry import logs
 from limner.telemetry.logbook import LogBook
@@ -41,16 +36,17 @@ from .accounts import door, proxies_of
 from .caching import cache, job_folder
 from .collector import calm_collector
 from .folders import prepared_folders
+from .hosts import Hosts
 from .journal import keep_journal
 from .listening import SERVER_URL, CannotServe, bound, urls
 from .machine import HostMachine
+from .news import HostNews
+from .node_set import NodeSet
 from .pack_surface import HostPacks
 from .preparation import job_key, prepare
-from .schema_cache import cache_for
 from .stores import stores
 
 log = logging.getLogger(__name__)
-host_log = logging.getLogger("limner.host")
 
 SHUTDOWN_SECONDS = 2.0
 
@@ -61,7 +57,7 @@ class Running:
 
     urls: Sequence[str]
     services: Services
-    hosts: ProcessExecutor
+    hosts: Hosts
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -97,23 +93,24 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         kept = await stores(settings, closing)
         queue, history, bus = kept.queue, kept.history, kept.bus
         _tidy(folders, job_folder(settings, folders), queue)
-        node_set = NodeSet(folders)
-        callbacks = node_set.callbacks(bus)
-        told = {SERVER_URL: urls(sockets)[0]}
-        hosts = ProcessExecutor(_host_command(settings), environment=told, callbacks=callbacks)
+        hosts = Hosts(settings, folders)
+        node_set = NodeSet(folders, hosts.homes)
+        news = HostNews(hosts, node_set, bus)
+        hosts.make({SERVER_URL: urls(sockets)[0]}, news.callbacks, node_set.home)
         closing.push_async_callback(hosts.close)
-        engine = Engine(hosts, cache(settings, folders), hear=callbacks.said)
-        node_set.engine = engine
+        engine = Engine(hosts.executor, cache(settings, folders), hear=news.said, blame=news.blame)
+        news.engine = engine
         await hosts.start()
         if not node_set.catalog:
             log.info("first start of this version: reading the nodes")
-            await _first_schemas(hosts)
+            await _first_schemas(hosts, news)
         machine = HostMachine(hosts, engine, folders, lambda: node_set.catalog)
-        packs = HostPacks(hosts, folders)
-        node_set.when_ready(machine.refresh)
+        packs = HostPacks(hosts.by_name, folders)
+        node_set.when_ready(lambda name: machine.refresh())
         node_set.when_ready(packs.refresh)
-        if hosts.ready:
-            packs.refresh()
+        for name, host in hosts.by_name.items():
+            if host.ready:
+                packs.refresh(name)
 
         async def request(job: Job) -> RunRequest:
             return await prepare(job, node_set.catalog, machine)
@@ -154,54 +151,16 @@ def _tidy(folders: Folders, jobs: Path, queue: JobQueue) -> None:
     folders.temp.mkdir(parents=True, exist_ok=True)
 
 
-class NodeSet:
-    """The nodes that are known now: at first those of the cache, then those that the host says it has."""
-
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
-        self._cache = cache_for(folders)
-        self.engine: Engine | None = None
-        self._listeners: list[Callable[[], None]] = []
-        self._learn(self._cache.load() or ())
-
-    def callbacks(self, bus: Bus) -> Callbacks:
-        """What the host's events do."""
-
-        def said(message: Said) -> None:
-            bus.publish([Notice(message, client=message.client)])
-
-        return Callbacks(line=lambda line: host_log.info("%s", line), said=said, ready=self._ready, lost=self._lost)
-
-    def when_ready(self, listener: Callable[[], None]) -> None:
-        """Call it whenever a host has loaded."""
-        self._listeners.append(listener)
-
-    def _learn(self, schemas: Sequence[NodeSchema]) -> None:
-        self.catalog = Catalog(schemas)
-        self.object_info = ObjectInfo(self.catalog, self._folders.choices)
-
-    def _ready(self, loaded: Loaded) -> None:
-        if list(loaded.schemas) != list(self.catalog.values()):
-            self._learn(loaded.schemas)
-            self._cache.save(loaded.schemas)
-        log.info("%d node types are ready", len(self.catalog))
-        for listener in self._listeners:
-            listener()
-
-    def _lost(self, place: str, reason: str) -> None:
-        if self.engine is not None:
-            self.engine.forget(place)
-
-
-async def _first_schemas(hosts: ProcessExecutor) -> None:
-    try:
-        await hosts.schemas()
-    except HostLost as error:
-        raise CannotServe(f"the nodes could not be loaded: {error}", "The log above says why") from error
-
-
-def _host_command(settings: Settings) -> list[str]:
-    return [sys.executable, "-m", "limner.app.host", json.dumps(as_flags(settings))]
+async def _first_schemas(hosts: Hosts, news: HostNews) -> None:
+    """Wait for the nodes. A pack that kills the host meanwhile is found out and left out; anything else is final."""
+    while True:
+        blamed = news.blamed
+        try:
+            await hosts.shared.schemas()
+            return
+        except HostLost as error:
+            if news.blamed == blamed:
+                raise CannotServe(f"the nodes could not be loaded: {error}", "The log above says why") from error
 
 
 def _server_settings(settings: Settings) -> ServerSettings:

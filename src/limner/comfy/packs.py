@@ -15,7 +15,7 @@ import logging
 import runpy
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,12 +49,22 @@ class Pack:
     seconds: float = 0.0
 
 
-def load_packs(folders: Iterable[Path], bridge: Bridge) -> list[Pack]:
-    """Import every pack. The shims must be installed. Never raises for what a pack does."""
-    paths = find_packs(folders)
-    early = {path: problem for path in paths if (problem := _run_prestartup(path)) is not None}
+def load_packs(
+    folders: Iterable[Path],
+    bridge: Bridge,
+    *,
+    choose: Callable[[Path], bool] = lambda path: True,
+    loading: Callable[[str], None] = lambda name: None,
+) -> list[Pack]:
+    """Import every pack that is chosen. The shims must be installed. Never raises for what a pack does.
+
+    `loading` is called with the name of each pack before any code of it runs, as that may end the process.
+    """
+    paths = [path for path in find_packs(folders) if choose(path)]
+    early = {path: problem for path in paths if (problem := _run_prestartup(path, loading)) is not None}
     packs = []
     for path in paths:
+        loading(pack_name(path))
         pack = load_pack(path, bridge)
         if path in early:
             pack = Pack(pack.name, path, pack.nodes, (early[path], *pack.problems), pack.web, pack.seconds)
@@ -106,10 +116,11 @@ def _problem(source: str, error: BaseException) -> LoadProblem:
     return LoadProblem(source, f"{type(error).__name__}: {error}", text)
 
 
-def _run_prestartup(path: Path) -> LoadProblem | None:
+def _run_prestartup(path: Path, loading: Callable[[str], None]) -> LoadProblem | None:
     script = path / "prestartup_script.py"
     if not script.is_file():
         return None
+    loading(pack_name(path))
     try:
         runpy.run_path(str(script), run_name=f"{path.name}.prestartup_script")
     except (Exception, SystemExit) as error:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from limner.engine.ports import Answer, Inquiry, Reporter, Segment, ValuesLost
 from limner.engine.values import DISK, Fingerprint
 from limner.graph import NodeSchema
+from limner.plugins.crossing import CannotCross, pack, unpack
+from limner.plugins.errors import HostRefused
 from limner.plugins.host import HostCore
+from limner.plugins.protocol import Parcel
+from limner.plugins.shared import SharedPool
 from limner.plugins.values import LostValue
 
 
 class LocalExecutor:
     """A `limner.engine.ports.Executor` over a host in this process. Close it when done."""
 
-    def __init__(self, core: HostCore) -> None:
+    def __init__(self, core: HostCore, shared: Path | None = None) -> None:
+        """`shared`: the folder of the shared memory that other hosts have too, if there are any."""
         self.core = core
+        self._folder = shared
+        self._pool = SharedPool(shared) if shared is not None else None
+
+    @property
+    def ready(self) -> bool:
+        return True
 
     @property
     def place(self) -> str:
@@ -46,5 +59,28 @@ class LocalExecutor:
         """A question that is not about steps; raises LookupError where the host knows no such topic."""
         return await self.core.ask(topic, data)
 
+    async def fetch(self, fingerprint: Fingerprint, output: int, *, shared: bool = False) -> Parcel:
+        """The items of a held output, for another host. Raises HostRefused for live objects, ValuesLost."""
+        try:
+            items = self.core.items(fingerprint, output)
+        except LostValue as error:
+            raise ValuesLost(DISK, str(error)) from error
+        try:
+            return await asyncio.to_thread(pack, items, self._pool if shared else None)
+        except CannotCross as error:
+            raise HostRefused(type(error).__name__, str(error)) from error
+
+    async def store(self, fingerprint: Fingerprint, outputs: Mapping[int, Parcel]) -> None:
+        """Hold these items as outputs of the step."""
+        items = {number: await asyncio.to_thread(unpack, parcel, self._folder) for number, parcel in outputs.items()}
+        self.core.values.add(fingerprint, items)
+
+    def arrived(self, parcels: Iterable[Parcel]) -> None:
+        """What was fetched has been stored elsewhere, or will not be."""
+        if self._pool is not None:
+            self._pool.ended(parcel.slab for parcel in parcels if parcel.slab)
+
     def close(self) -> None:
         self.core.close()
+        if self._pool is not None:
+            self._pool.close()

@@ -4,8 +4,9 @@
     await executor.start()
 
 The host may be killed at any time: what waits for it raises HostLost, and the next request waits for the next one. A
-host that dies while it starts is started again after a pause, which doubles each time. Each incarnation is another
-place, as its values are new ones.
+host that dies while it starts is started again after a pause, which doubles each time. After `starts` of these in a
+row, if that is given, it is not started any more, and what waits for it raises HostUnavailable. Each incarnation is
+another place, as its values are new ones.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import os
 import signal
 import subprocess
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from limner.engine.ports import Answer, Ended, HostLost, Inquiry, Reporter, Said, Segment
+from limner.engine.ports import Answer, Ended, HostLost, HostUnavailable, Inquiry, Reporter, Said, Segment
 from limner.engine.values import Failure, Fingerprint
 from limner.graph import NodeSchema
 from limner.plugins import protocol as p
@@ -54,6 +56,10 @@ def log_line(line: str) -> None:
     log.info("%s", line)
 
 
+def ignore_line(reason: str) -> None:
+    """Nobody listens."""
+
+
 def ignore(said: Said) -> None:
     """Nobody listens."""
 
@@ -62,7 +68,7 @@ def ignore_ready(loaded: Loaded) -> None:
     """Nobody listens."""
 
 
-def ignore_lost(place: str, reason: str) -> None:
+def ignore_lost(what: str, reason: str) -> None:
     """Nobody listens."""
 
 
@@ -71,13 +77,28 @@ class Callbacks:
     """Who hears of what happens; all are called in the executor's event loop.
 
     `line`: each line that the host or its nodes print. `said`: a pack's message to the clients, outside of steps.
-    `ready`: a host has loaded its library. `lost`: a host is gone (place, reason).
+    `ready`: a host has loaded its library. `lost`: a host is gone (place, reason). `broke`: it died while it loaded
+    this part of its library (source, reason); that is told first. `gave_up`: it will not be started again (reason).
     """
 
     line: Callable[[str], None] = log_line
     said: Callable[[Said], None] = ignore
     ready: Callable[[Loaded], None] = ignore_ready
     lost: Callable[[str, str], None] = ignore_lost
+    broke: Callable[[str, str], None] = ignore_lost
+    gave_up: Callable[[str], None] = ignore_line
+
+
+Command: TypeAlias = "Sequence[str] | Callable[[], Awaitable[Sequence[str]]]"
+"""What starts a host; a function is asked before each start. It raises CannotStart where there can be none."""
+
+
+class CannotStart(RuntimeError):
+    """A host cannot be started, whatever is tried; `remedy` says what to do about it."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(problem)
 
 
 class ProcessExecutor:
@@ -85,15 +106,16 @@ class ProcessExecutor:
 
     def __init__(
         self,
-        command: Sequence[str],
+        command: Command,
         *,
         name: str = "host",
         environment: Mapping[str, str] | None = None,
         callbacks: Callbacks | None = None,
         grace: float = 5.0,
+        starts: int | None = None,
         inherit: bool | None = None,
     ) -> None:
-        self._command, self._name, self._grace = tuple(command), name, grace
+        self._command, self._name, self._grace, self._starts = command, name, grace, starts
         self._environment = dict(environment or {})
         self._callbacks = callbacks or Callbacks()
         self._inherit = can_inherit() if inherit is None else inherit
@@ -104,6 +126,7 @@ class ProcessExecutor:
         self._lives = False
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
         self._closing = asyncio.Event()
+        self._unavailable: HostUnavailable | None = None
         self._at_work: Counter[str] = Counter()
         """How many segments of each run the host holds."""
         self._hidden: dict[str, Mapping[str, object]] = {}
@@ -117,7 +140,12 @@ class ProcessExecutor:
 
     @property
     def _title(self) -> str:
-        return "the host" if self._name == "host" else f"the host {self._name}"
+        return "the host" if self._name == "host" else f"the host of {self._name}"
+
+    @property
+    def given_up(self) -> str:
+        """Why the host is not started any more; nothing where it is."""
+        return "" if self._unavailable is None else str(self._unavailable)
 
     @property
     def ready(self) -> bool:
@@ -130,7 +158,7 @@ class ProcessExecutor:
         return f"{self._name}#{self._incarnation}"
 
     async def start(self) -> None:
-        """Start the host; returns before it has loaded. `schemas` waits for that."""
+        """Start the host, as the first request does; returns before it has loaded. `schemas` waits for that."""
         if self._supervisor is None:
             self._client = asyncio.get_running_loop().create_future()
             self._supervisor = asyncio.create_task(self._supervise(), name=f"supervise {self._name}")
@@ -223,8 +251,12 @@ class ProcessExecutor:
 
     async def _ready(self) -> HostClient:
         """The host that runs now, when it has loaded; the next one, if it is just being started again."""
-        if self._client is None or self._closing.is_set():
+        if self._unavailable is not None:
+            raise self._unavailable
+        if self._closing.is_set():
             raise HostLost(self.place, f"{self._title} is not running")
+        await self.start()
+        assert self._client is not None
         return await asyncio.shield(self._client)
 
     async def _supervise(self) -> None:
@@ -236,6 +268,9 @@ class ProcessExecutor:
             loaded, reason = False, ""
             try:
                 loaded, reason = await self._live()
+            except CannotStart as error:
+                self._give_up(str(error), error.remedy)
+                return
             except Exception as error:  # whatever it is, there will be a next host
                 reason = f"{self._title} could not be run: {error}"
                 log.debug("%s", reason, exc_info=True)
@@ -245,8 +280,20 @@ class ProcessExecutor:
             if self._closing.is_set():
                 return
             failures = 0 if loaded else failures + 1
+            if self._starts is not None and failures >= self._starts:
+                self._give_up(reason, "See the log for what it says; start the server again when that is mended")
+                return
             log.warning("%s; it is started again", reason)
             await asyncio.sleep(0 if loaded else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1)))
+
+    def _give_up(self, reason: str, remedy: str) -> None:
+        """There will be no next host: who waits for it is told."""
+        log.error("%s. %s", reason, remedy)
+        self._unavailable = HostUnavailable(reason, remedy)
+        if self._client is not None and not self._client.done():
+            self._client.set_exception(self._unavailable)
+            self._client.exception()
+        self._callbacks.gave_up(reason)
 
     def _lose(self, reason: str) -> None:
         """Tell everyone who waits for this incarnation; who comes now waits for the next."""
@@ -264,10 +311,11 @@ class ProcessExecutor:
             self._callbacks.lost(self.place, reason)
 
     async def _live(self) -> tuple[bool, str]:
-        """One life of the host: whether it had loaded, and why it ended."""
+        """One life of the host: whether it had loaded, and why it ended. Raises CannotStart."""
+        command = await self._command() if callable(self._command) else self._command
         with Pair() if self._inherit else Listener() as address:
             process = self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -293,7 +341,10 @@ class ProcessExecutor:
         await self._end(process)
         await asyncio.wait({pump}, timeout=1)
         pump.cancel()
-        return loaded, problem or self._cause(process, loaded=loaded)
+        reason = problem or self._cause(process, loaded=loaded)
+        if connection is not None and not loaded and client.loading and not self._closing.is_set():
+            self._callbacks.broke(client.loading, reason)
+        return loaded, reason
 
     async def _listened(self, client: HostClient, process: asyncio.subprocess.Process) -> None:
         """Until the host is gone: its copies and children may hold the connection open longer. Raises ValueError."""

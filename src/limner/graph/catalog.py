@@ -9,10 +9,14 @@ from .schema import NodeSchema
 
 
 class Catalog(Mapping[str, NodeSchema]):
-    """An immutable set of schemas by type; a later schema of the same type replaces an earlier one."""
+    """An immutable set of schemas by type; a later schema of the same type replaces an earlier one.
 
-    def __init__(self, schemas: Iterable[NodeSchema] = ()) -> None:
+    `absent` says of each pack that could not be loaded, or not whole, why: a type that is missing may be of it.
+    """
+
+    def __init__(self, schemas: Iterable[NodeSchema] = (), absent: Mapping[str, str] = MappingProxyType({})) -> None:
         self._schemas = MappingProxyType({schema.type: schema for schema in schemas})
+        self.absent: Mapping[str, str] = MappingProxyType(dict(absent))
 
     def __getitem__(self, node_type: str) -> NodeSchema:
         return self._schemas[node_type]

@@ -51,6 +51,8 @@ class HostClient:
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._lost: str | None = None
+        self.loading = ""
+        """The part of its library that the host imports, or imported last."""
         self.loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
 
     async def listen(self) -> None:
@@ -146,6 +148,8 @@ class HostClient:
         elif isinstance(message, p.LoadFailed):
             self.loaded.set_exception(LoadError(message.message, message.traceback))
             self.loaded.exception()
+        elif isinstance(message, p.Loading):
+            self.loading = message.source
         elif isinstance(message, p.Message):
             self._listener(Said(message.event, message.data, message.client))
         elif message.version != p.VERSION:

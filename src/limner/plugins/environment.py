@@ -25,6 +25,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -91,6 +92,19 @@ def overlay_of_this_process() -> Overlay:
 def _for_hosts(line: str) -> bool:
     requirement = Requirement(line)
     return "extra" not in str(requirement.marker) and canonicalize_name(requirement.name) not in NOT_FOR_HOSTS
+
+
+def requirements_of(pack: Path) -> tuple[str, ...]:
+    """What a pack requires, by its `requirements.txt`, or else by `[project]` in its `pyproject.toml`."""
+    listed = requirements_in(pack / "requirements.txt")
+    if listed or not pack.is_dir():
+        return listed
+    try:
+        project = tomllib.loads((pack / "pyproject.toml").read_text("utf-8")).get("project")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ()
+    lines = project.get("dependencies") if isinstance(project, Mapping) else None
+    return tuple(line for line in lines if isinstance(line, str)) if isinstance(lines, Sequence) else ()
 
 
 def requirements_in(file: Path) -> tuple[str, ...]:

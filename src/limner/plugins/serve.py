@@ -1,6 +1,7 @@
 """The host process: the library is imported and nodes run in the main thread; a second thread talks to the server.
 
-    def build() -> HostCore:
+    def build(loading: Callable[[str], None]) -> HostCore:
+        loading("some_pack")                                    # said before each part that may end this process
         return HostCore(library, services, lanes=Lanes(guard=torch.inference_mode, device_thread=False))
 
     sys.exit(serve(build))
@@ -22,6 +23,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -36,13 +38,15 @@ from .transport import ADDRESS_VARIABLE, Connection, connection_of, end_at
 
 log = logging.getLogger(__name__)
 
+Build: TypeAlias = Callable[[Callable[[str], None]], HostCore]
+
 LOAD_FAILED = 3
 """Exit status of a host whose library could not be built."""
 GRACE = 4.0
 """Seconds that running nodes are given to stop when the host must end."""
 
 
-def serve(build: Callable[[], HostCore], address: str | None = None) -> int:
+def serve(build: Build, address: str | None = None) -> int:
     """Serve until the server closes the connection or says quit; returns the exit status. Call it in the main thread.
 
     `address` is that of the environment (`LIMNER_HOST_ADDRESS`) where it is not given.
@@ -54,7 +58,7 @@ def serve(build: Callable[[], HostCore], address: str | None = None) -> int:
     talk = _Talk(end)
     talk.start()
     try:
-        core = build()
+        core = build(talk.say_loading)
     except (Exception, SystemExit) as error:
         log.exception("the node library could not be loaded")
         talk.say_failed(f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -127,12 +131,18 @@ class _Talk(threading.Thread):
 
         self._loop.call_soon_threadsafe(begin)
 
+    def say_loading(self, source: str) -> None:
+        """Returns when it has been sent."""
+        self._say_now(p.Loading(source))
+
     def say_failed(self, message: str, trace: str) -> None:
         """Returns when it has been sent."""
+        self._say_now(p.LoadFailed(message, trace))
 
+    def _say_now(self, message: p.FromHost) -> None:
         async def say() -> None:
             if self._connection is not None:
-                self._connection.send(encode(p.LoadFailed(message, trace)))
+                self._connection.send(encode(message))
                 await self._connection.drain()
 
         with contextlib.suppress(ConnectionError, TimeoutError):

@@ -55,8 +55,7 @@ class PackProxy:
 
     def __init__(self, surface: PackSurface) -> None:
         self._surface = surface
-        self._session: ClientSession | None = None
-        self._address = ""
+        self._sessions: dict[str, ClientSession] = {}
 
     def middleware(self) -> Any:
         @web.middleware
@@ -64,23 +63,24 @@ class PackProxy:
             resource = request.match_info.route.resource
             if resource is not None and resource.canonical != EDITOR:
                 return await handler(request)
-            path = self._surface.path_for(request.method, request.rel_url.raw_path) if self._surface.routes else None
-            if path is None:
+            found = self._surface.route_for(request.method, request.rel_url.raw_path)
+            if found is None:
                 return await handler(request)
-            return await self._pass(request, path)
+            return await self._pass(request, *found)
 
         return passed_on
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
-    async def _pass(self, request: web.Request, path: str) -> web.StreamResponse:
-        session = await self._open()
+    async def _pass(self, request: web.Request, address: str, path: str) -> web.StreamResponse:
+        session = await self._open(address)
         target = request.rel_url.with_path(path, encoded=True, keep_query=True)
         if request.query.get("token", "").startswith(TOKEN_PREFIX):
             target = target.without_query_params("token")
-        url = f"http://localhost:{self._port()}{target}"
+        kind, _, place = address.partition(":")
+        url = f"http://localhost:{place if kind == 'tcp' else '80'}{target}"
         try:
             if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
                 return await _join(request, session, url)
@@ -90,19 +90,18 @@ class PackProxy:
                 503, "host_unavailable", "The pack's host is not running", "Try again in a moment"
             ) from error
 
-    async def _open(self) -> ClientSession:
-        address = self._surface.address
-        if self._session is None or self._address != address:
-            await self.close()
+    async def _open(self, address: str) -> ClientSession:
+        """The session of an address; those of hosts that are gone are closed."""
+        known = {served.address for served in self._surface.served.values()}
+        for old in [place for place in self._sessions if place not in known]:
+            await self._sessions.pop(old).close()
+        session = self._sessions.get(address)
+        if session is None:
             kind, _, place = address.partition(":")
             connector = UnixConnector(place) if kind == "unix" else TCPConnector()
-            self._session = ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar())
-            self._address = address
-        return self._session
-
-    def _port(self) -> str:
-        kind, _, place = self._surface.address.partition(":")
-        return place if kind == "tcp" else "80"
+            session = ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar())
+            self._sessions[address] = session
+        return session
 
 
 def _headers(given: Mapping[str, str], *more: str) -> CIMultiDict[str]:

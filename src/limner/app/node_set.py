@@ -1,0 +1,95 @@
+"""The nodes that the server knows now: at first those of the cache, then those that its hosts say they have."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from limner.comfy.object_info import ObjectInfo
+from limner.files import Folders
+from limner.graph import Catalog, NodeSchema
+from limner.plugins.client import Loaded
+
+from .schema_cache import cache_for
+
+log = logging.getLogger(__name__)
+
+SHARED = ""
+"""The name of the host of the built-in nodes and of the packs that share it."""
+
+
+PACKS = "custom_nodes."
+"""What the modules of packs' nodes begin with."""
+
+
+class NodeSet:
+    """Schemas by host. `homes` names the packs' own hosts by the module of their nodes (`custom_nodes.<pack>`)."""
+
+    def __init__(self, folders: Folders, homes: Mapping[str, str]) -> None:
+        self._folders, self._homes = folders, homes
+        self._cache = cache_for(folders)
+        self._listeners: list[Callable[[str], None]] = []
+        self._by_host: dict[str, Sequence[NodeSchema]] = {}
+        self._problems: dict[str, Mapping[str, str]] = {}
+        self._left_out: dict[str, str] = {}
+        for schema in self._cache.load() or ():
+            name = homes.get(schema.module, SHARED)
+            self._by_host[name] = [*self._by_host.get(name, ()), schema]
+        self._learn()
+
+    def home(self, node_type: str) -> str:
+        """The host that the nodes of this type run in."""
+        schema = self.catalog.get(node_type)
+        return SHARED if schema is None else self._homes.get(schema.module, SHARED)
+
+    def knows(self, name: str) -> bool:
+        """Whether the nodes of this host are known, from itself or from the cache."""
+        return name in self._by_host
+
+    def when_ready(self, listener: Callable[[str], None]) -> None:
+        """Call it with the name of each host that has loaded."""
+        self._listeners.append(listener)
+
+    def loaded(self, name: str, loaded: Loaded) -> None:
+        """A host has loaded these."""
+        fresh = list(loaded.schemas) != list(self._by_host.get(name, ()))
+        self._by_host[name], self._problems[name] = loaded.schemas, dict(loaded.problems)
+        if name == SHARED:
+            self._left_out.clear()  # it has left them out itself
+        self._learn()
+        if fresh:
+            self._cache.save([schema for schemas in self._by_host.values() for schema in schemas])
+        if name == SHARED:
+            log.info("%d node types are ready", len(loaded.schemas))
+        else:
+            log.info("%d node types of %s are ready, in a host of its own", len(loaded.schemas), name)
+        for listener in self._listeners:
+            listener(name)
+
+    def leave_out(self, pack: str, reason: str) -> None:
+        """Offer no nodes of this pack, though a host still has them."""
+        self._left_out[pack] = reason
+        self._learn()
+
+    def unavailable(self, name: str, reason: str) -> None:
+        """There will be no host of this name: its nodes stay known, and say so when they are run."""
+        self._problems[name] = {name: reason}
+        self._learn()
+
+    def _learn(self) -> None:
+        absent = {pack: reason for problems in self._problems.values() for pack, reason in problems.items()}
+        self.catalog = Catalog(self._without_doubles(), {**absent, **self._left_out})
+        self.object_info = ObjectInfo(self.catalog, self._folders.choices)
+
+    def _without_doubles(self) -> Iterable[NodeSchema]:
+        """A type that is there already is not taken from a pack's own host."""
+        known: set[str] = set()
+        for name, schemas in sorted(self._by_host.items()):
+            for schema in schemas:
+                if schema.module.removeprefix(PACKS) in self._left_out:
+                    continue
+                if name != SHARED and schema.type in known:
+                    log.warning("%s has a node type %s, which is there already", name, schema.type)
+                    continue
+                known.add(schema.type)
+                yield schema
