@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
 
 from limner.accounts import Accounts
 from limner.comfy.object_info import ObjectInfo
@@ -23,9 +24,10 @@ from limner.graph import Catalog, Graph
 from limner.graph.validate import Verdict
 from limner.plugins.host import HostCore
 from limner.plugins.library import Library
+from limner.plugins.services import Services as NodeServices
 from limner.queue import Job, MemoryQueue
 from limner.runs import Bus, Consumer, MemoryHistory
-from limner.sdk import Files, Int, NodeContext, Result, Text, node, nodes_in
+from limner.sdk import Files, InputFiles, Int, NodeContext, Result, Text, node, nodes_in
 from limner.server import ServerSettings, Services, create_app
 from limner.server.services import LogBook, MachineError, NoLogs
 from limner.stores import MemoryCache
@@ -68,6 +70,21 @@ def fails(value: int) -> int:
 @node(type="Show", output_node=True)
 def show(value: int, name: Annotated[str, Text(default="x")]) -> Result:
     return Result(ui={"images": [{"filename": f"{name}{value}.png", "subfolder": "", "type": "output"}]})
+
+
+@node(type="Size")
+def size(image: Annotated[str, InputFiles("image")], ctx: NodeContext) -> int:
+    """The width of a picture."""
+    with Image.open(ctx.service(Folders).locate(image)) as picture:
+        return picture.width
+
+
+@node(type="Keep", output_node=True)
+def keep(value: int, name: Annotated[str, Text(default="x")], ctx: NodeContext) -> Result:
+    """Keeps a square picture of this size."""
+    file = f"{name}{value}.png"
+    Image.new("RGB", (value, value), (200, 30, 40)).save(ctx.service(Folders).output / file)
+    return Result(ui={"images": [{"filename": file, "subfolder": "", "type": "output"}]})
 
 
 @dataclass
@@ -154,7 +171,9 @@ async def serving(
     """A server over this base directory, until the context ends. `settings` are those of `ServerSettings`."""
     folders = Folders.under(base)
     folders.prepare()
-    executor = LocalExecutor(HostCore(Library(nodes_in([sys.modules[__name__]]))))
+    given = NodeServices()
+    given.add(Folders, folders)
+    executor = LocalExecutor(HostCore(Library(nodes_in([sys.modules[__name__]])), given))
     catalog = Catalog(await executor.schemas())
     engine, queue, bus, history = Engine(executor, MemoryCache()), MemoryQueue(), Bus(), MemoryHistory()
     machine = FakeMachine(executor, engine, catalog, folders)

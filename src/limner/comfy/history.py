@@ -24,11 +24,12 @@ EVENTS = {
 
 
 def job_list(number: float, run: str, job: Job | Entry) -> list[Any]:
-    """ComfyUI's form of a job: number, id, prompt, extra data, output nodes."""
+    """ComfyUI's form of a job: number (whole ones without a point), id, prompt, extra data, output nodes."""
     extra = dict(job.extra)
     if job.client is not None:
         extra["client_id"] = job.client
-    return [number, run, job.prompt, extra, list(job.targets)]
+    plain = int(number) if number == int(number) else number
+    return [plain, run, job.prompt, extra, list(job.targets)]
 
 
 def history_entry(entry: Entry) -> dict[str, Any]:
@@ -102,6 +103,7 @@ def described_entry(entry: Entry, detail: bool = False) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": entry.id,
         "status": STATUS.get(entry.status, entry.status),
+        "state": entry.status,
         "priority": entry.number,
         "create_time": int(entry.started * 1000),
         "execution_start_time": int(entry.started * 1000),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from limner.workflows import Library
+
 from . import guard
 from .answers import errors
 from .auth import logins
+from .endpoints import LIBRARY
 from .frontend import FrontEnd
+from .openapi import document
 from .pack_routes import PackProxy
 from .routes import all_routes
 from .routes.login import ATTEMPTS, Attempts
+from .routes.openapi import DOCUMENT, made_once
 from .routes.pages import FRONT_END, PAGES
 from .services import SERVICES, Services
 from .socket import SOCKETS, Sockets
@@ -29,9 +34,12 @@ def create_app(services: Services) -> web.Application:
     )
     app[SERVICES] = services
     app[ATTEMPTS] = Attempts()
+    library = services.library or Library(services.folders.user / "limner")
+    app[LIBRARY] = library
     app[FRONT_END] = FrontEnd.installed(settings, services.packs.extensions, services.folders.base)
     app[SOCKETS] = Sockets(services)
     app[WEBHOOKS] = Webhooks(services, app[SOCKETS].translator)
+    app[DOCUMENT] = made_once(lambda: document(all_routes(), settings.version))
     app.on_startup.append(_resume_webhooks)
     app.on_cleanup.append(_close_webhooks)
     app.on_response_prepare.append(guard.security_headers(settings))
@@ -40,7 +48,13 @@ def create_app(services: Services) -> web.Application:
     async def close_packs(app: web.Application) -> None:
         await packs.close()
 
+    async def close_library(app: web.Application) -> None:
+        if services.library is None:
+            library.close()
+
     app.on_cleanup.append(close_packs)
+    app.on_cleanup.append(close_library)
+    app.on_startup.append(_drop_unfinished_batches)
     for route in all_routes():
         if route.path not in PAGES:
             _moved(route, API + route.path).register(app.router)
@@ -56,6 +70,15 @@ def _moved(route: web.RouteDef, path: str) -> web.RouteDef:
 
 async def _resume_webhooks(app: web.Application) -> None:
     app[WEBHOOKS].resume()
+
+
+async def _drop_unfinished_batches(app: web.Application) -> None:
+    """Batches that a server died over while it queued them were promised to nobody."""
+    queue, batches = app[SERVICES].queue, app[LIBRARY].batches
+    for batch, jobs in batches.unfinished():
+        if any(queue.place(job) is not None for job in jobs):
+            await queue.delete(jobs)
+            await batches.delete(batch)
 
 
 async def _close_webhooks(app: web.Application) -> None:

@@ -129,10 +129,19 @@ def _query_parameters(kind: Any, known: Mapping[int, Any], components: Mapping[s
     schema = components[known[id(kind)]["$ref"].rpartition("/")[2]]
     found = []
     for name, member in schema["properties"].items():
-        plain = {key: value for key, value in member.items() if key != "description"}
+        plain = _given({key: value for key, value in member.items() if key != "description"})
         parameter = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": plain}
         found.append(parameter | ({"description": member["description"]} if "description" in member else {}))
     return found
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter that is given; that it may be left out is said elsewhere."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    plain = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+    if len(kinds) == 1:
+        plain = {key: value for key, value in plain.items() if key != "anyOf"} | kinds[0]
+    return plain
 
 
 def _responses(said: Description, known: Mapping[int, Any]) -> dict[str, Any]:

@@ -84,6 +84,15 @@ def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def as_type(path: Path, media: str) -> bytes:
+    """The picture as PNG, WebP or JPEG (`image/png`, ...). Raises `BadFile`."""
+    kind = media.removeprefix("image/").upper()
+    with _opened(path) as picture:
+        usable = ("RGB", "L") if kind == "JPEG" else ("RGB", "RGBA", "L")
+        shown = picture if picture.mode in usable else picture.convert("RGB" if kind == "JPEG" else "RGBA")
+        return _saved(shown, kind, **({} if kind == "PNG" else {"quality": QUALITY}))
+
+
 def masked(original: Path, mask: bytes) -> bytes:
     """The original as PNG, with its texts, and the alpha of the mask. Raises `BadFile`."""
     with _opened(original) as picture, _opened(io.BytesIO(mask), "the mask") as given:

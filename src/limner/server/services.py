@@ -17,6 +17,7 @@ from limner.graph import Graph
 from limner.graph.validate import Verdict
 from limner.queue import JobQueue
 from limner.runs import History, Message
+from limner.workflows import Library
 
 from .packs import PackSurface
 
@@ -184,6 +185,8 @@ class Services:
     packs: PackSurface = field(default_factory=PackSurface)
     accounts: Accounts | None = None
     """Who may log in; None on a server that asks for no login."""
+    library: Library | None = None
+    """Kept workflows, batches, assets; None for those of the user folder, opened and closed with the application."""
 
 
 SERVICES = web.AppKey("services", Services)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from . import (
     assets,
+    batches,
     control,
     events,
     history,
@@ -17,15 +18,18 @@ from . import (
     login,
     models,
     nodes,
+    openapi,
     pages,
     profiles,
     prompts,
     queue,
+    run,
     settings,
     system,
     uploads,
     userdata,
     view,
+    workflows,
 )
 
 MODULES = (
@@ -34,6 +38,9 @@ MODULES = (
     queue,
     history,
     jobs,
+    workflows,
+    run,
+    batches,
     control,
     events,
     view,
@@ -47,6 +54,7 @@ MODULES = (
     userdata,
     system,
     internal,
+    openapi,
     pages,
 )
 """`pages` is last: it takes every path that nothing else has."""

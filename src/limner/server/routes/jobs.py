@@ -1,4 +1,7 @@
-"""`/jobs`: every job with an explicit state, whether it waits, runs, is paused or has ended."""
+"""`/jobs`: every job with an explicit state, whether it waits, runs, is paused or has ended.
+
+`state` says it in the words of `states`, `status` in those of the editor.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +12,34 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
-from limner.comfy.history import PAUSED, PENDING, RUNNING, STATUS, described_entry, described_job
+from limner.comfy.history import PAUSED, PENDING, RUNNING, described_entry, described_job
 from limner.queue import Job, State
 from limner.runs.entry import SECRETS
 
 from ..answers import ApiError, answer, bad_request, ids, not_found, read_object, whole_number
 from ..services import Services, services
+from ..states import AS_EDITOR, ENDED, QUEUED, REQUEUED, STATES, live_state
 from ..submission import read_priority
 
-STATES = (RUNNING, PENDING, PAUSED, *STATUS.values())
 PAGE = 200
 LARGEST_PAGE = 1000
 LIVE = {State.RUNNING: RUNNING, State.WAITING: PENDING, State.PAUSED: PAUSED}
-"""The states of jobs in the queue, in the order in which they are listed."""
+"""The states of jobs in the queue, as the editor calls them, in the order in which they are listed."""
+OF_STATE = {State.RUNNING: {"running"}, State.WAITING: {QUEUED, REQUEUED}, State.PAUSED: {"paused"}}
 SORTS = {"created_at": "create_time", "execution_duration": "execution_duration"}
 
 
 async def list_jobs(request: web.Request) -> web.Response:
     """Jobs, those that run first, then those that wait or are paused, then the latest that have ended.
 
-    Query: `status` (several with commas), `workflow_id`, `sort_by` (created_at, execution_duration), `sort_order`
-    (asc, desc), `limit`, `offset`.
+    Query: `status` (states, or the editor's words for them; several with commas), `workflow_id`, `sort_by`
+    (created_at, execution_duration), `sort_order` (asc, desc), `limit`, `offset`.
     """
     limit = min(whole_number(request, "limit", low=1) or PAGE, LARGEST_PAGE)
     offset = whole_number(request, "offset") or 0
     served, states = services(request), _states(request)
     plain = not {"sort_by", "sort_order", "workflow_id"}.intersection(request.query)
-    if plain and states.issuperset(STATUS.values()):
+    if plain and states.issuperset(ENDED):
         total, page = _page(served, states, offset, limit)
     else:
         jobs = _sorted(request, _jobs(served, states))
@@ -50,7 +54,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 def _page(served: Services, states: frozenset[str], offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
     """How many jobs there are, and one page of them; nothing but the page is read."""
     live, found = _live(served, states, offset, limit)
-    page = [described_job(job, state) for job, state in found]
+    page = [_told(job, state) for job, state in found]
     ended = len(served.history)
     end = ended - max(0, offset - live)
     first = max(0, end - (limit - len(page)))
@@ -59,40 +63,52 @@ def _page(served: Services, states: frozenset[str], offset: int, limit: int) -> 
     return live + ended, page
 
 
+def _told(job: Job, state: State, detail: bool = False) -> dict[str, Any]:
+    return described_job(job, LIVE[state], detail) | {"state": live_state(state, job.place)}
+
+
 def _live(
     served: Services, states: frozenset[str], offset: int = 0, limit: int | None = None
-) -> tuple[int, list[tuple[Job, str]]]:
+) -> tuple[int, list[tuple[Job, State]]]:
     """How many jobs run, wait and are paused, and a page of them; one that has ended is not told of twice."""
     total = 0
-    page: list[tuple[Job, str]] = []
-    for state, name in LIVE.items():
-        if name not in states:
+    page: list[tuple[Job, State]] = []
+    for state in LIVE:
+        if states.isdisjoint(OF_STATE[state]):
             continue
         room, first = None if limit is None else limit - len(page), max(0, offset - total)
-        if state is State.RUNNING:
-            running = [job for job in served.queue.running() if served.history.get(job.id) is None]
-            found, count = running[first:][:room], len(running)
+        if state is State.RUNNING or not states.issuperset(OF_STATE[state]):
+            chosen = _chosen(served, state, states)
+            found, count = chosen[first:][:room], len(chosen)
         else:
             found, count = list(served.queue.jobs(state, None, first, room)), served.queue.count(state)
         total += count
-        page += [(job, name) for job in found]
+        page += [(job, state) for job in found]
     return total, page
+
+
+def _chosen(served: Services, state: State, states: frozenset[str]) -> list[Job]:
+    """The jobs of one place in the queue that are in one of these states."""
+    if state is State.RUNNING:
+        return [job for job in served.queue.running() if served.history.get(job.id) is None]
+    found = (place for place in served.queue.places(state) if live_state(state, place) in states)
+    return [job for place in found if (job := served.queue.find(place.id)) is not None]
 
 
 def _states(request: web.Request) -> frozenset[str]:
     text = request.query.get("status", "")
-    states = frozenset(part.strip() for part in text.split(",") if part.strip())
-    unknown = states.difference(STATES)
+    names = {part.strip() for part in text.split(",") if part.strip()}
+    unknown = names.difference(STATES, AS_EDITOR.values())
     if unknown:
         bad_request(f"There is no job state {', '.join(sorted(unknown))}", f"Known are {', '.join(STATES)}")
-    return states or frozenset(STATES)
+    chosen = frozenset(state for state in STATES if state in names or AS_EDITOR[state] in names)
+    return chosen or frozenset(STATES)
 
 
 def _jobs(served: Services, states: frozenset[str]) -> list[dict[str, Any]]:
-    jobs = [described_job(job, state) for job, state in _live(served, states)[1]]
-    if states.intersection(STATUS.values()):
-        ended = [described_entry(entry) for entry in reversed(served.history.entries())]
-        jobs += [job for job in ended if job["status"] in states]
+    jobs = [_told(job, state) for job, state in _live(served, states)[1]]
+    if states.intersection(ENDED):
+        jobs += [described_entry(entry) for entry in reversed(served.history.entries()) if entry.status in states]
     return jobs
 
 
@@ -123,7 +139,7 @@ async def get_job(request: web.Request) -> web.Response:
     entry = served.history.get(name)
     state, job = served.queue.state(name), served.queue.find(name)
     if state is not None and job is not None and not (entry and state is State.RUNNING):
-        told = described_job(job, LIVE[state], detail=True)
+        told = _told(job, state, detail=True)
         extra = {key: value for key, value in job.extra.items() if key not in SECRETS}
         return answer(told | {"workflow": {"prompt": job.prompt, "extra_data": extra}})
     if entry is not None:

@@ -52,17 +52,30 @@ async def _form(request: web.Request) -> MultiDictProxy[Any]:
     return await read_form(request, "Send the file as the form field `image`")
 
 
+async def keep_file(served: Services, name: str, data: bytes) -> str:
+    """Keep a file that a client has sent in the input folder; answers the name that it was kept under."""
+    from ..pictures import check_size
+
+    name = _plain_name(name)
+    await asyncio.to_thread(check_size, data, name)
+    return await asyncio.to_thread(_write, served, "input", "", name, data, False)
+
+
 async def _file(form: MultiDictProxy[Any]) -> tuple[str, bytes]:
     field = form.get("image")
     if not isinstance(field, FileField) or not field.filename:
         bad_request("There is no file in the field `image`", "Send the file as the form field `image`, with its name")
-    path = PurePath(field.filename.replace("\\", "/"))
+    return _plain_name(field.filename), await asyncio.to_thread(field.file.read)
+
+
+def _plain_name(given: str) -> str:
+    """A client's name of a file, without folders. Raises `ApiError` 400."""
+    path = PurePath(given.replace("\\", "/"))
     if ".." in path.parts:
-        bad_request(f"The file name {field.filename!r} leads out of its folder", "Send the name alone: picture.png")
-    name = path.name
-    if not name or len(name.encode()) > LONGEST_NAME:
+        bad_request(f"The file name {given!r} leads out of its folder", "Send the name alone: picture.png")
+    if not path.name or len(path.name.encode()) > LONGEST_NAME:
         bad_request("The file's name is empty or too long", f"Use at most {LONGEST_NAME} bytes")
-    return name, await asyncio.to_thread(field.file.read)
+    return path.name
 
 
 def _text(form: MultiDictProxy[Any], name: str, default: str = "") -> str:
