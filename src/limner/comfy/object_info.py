@@ -1,8 +1,9 @@
 """The catalog as ComfyUI's `/object_info` writes it, and back.
 
 Rules: a schema says everything that its entry needs; `NodeSchema.info` holds further keys and wins over what is derived
-from the rest of the schema. File lists are asked for anew with every answer, all else is encoded once. Entries of `v3`
-nodes have keys that the others have only where they say something, and their hidden inputs stand in lists.
+from the rest of the schema; its `input_order` says which sections there are, empty ones too. File lists are asked for
+anew with every answer, all else is encoded once. Entries of `v3` nodes have keys that the others have only where they
+say something, and their hidden inputs stand in lists.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ ListFiles: TypeAlias = Callable[[FileChoices], Sequence[object]]
 
 def describe(schema: NodeSchema, list_files: ListFiles) -> dict[str, Any]:
     """One node's entry in `/object_info`."""
-    sections: dict[str, dict[str, Any]] = {Presence.REQUIRED.value: {}}
+    said = schema.info.get("input_order")
+    names = said if isinstance(said, Mapping) else (Presence.REQUIRED.value,)
+    sections: dict[str, dict[str, Any]] = {str(name): {} for name in names}
     for item in schema.inputs:
         sections.setdefault(item.presence.value, {})[item.name] = _describe_input(item, schema.v3, list_files)
     entry: dict[str, Any] = {
@@ -51,10 +54,12 @@ def describe(schema: NodeSchema, list_files: ListFiles) -> dict[str, Any]:
 
 
 def _describe_input(item: Input, v3: bool, list_files: ListFiles) -> Any:
-    if item.presence is Presence.HIDDEN:
-        return [item.type] if v3 else item.type
     options = dict(item.options)
     explicit = bool(options) or item.explicit_options
+    if item.presence is Presence.HIDDEN:
+        if not explicit:
+            return [item.type] if v3 else item.type
+        explicit = bool(options)  # a hidden input that stands in a list
     if item.choices is None:
         return [item.type, options] if explicit else [item.type]
     choices = list(list_files(item.choices) if isinstance(item.choices, FileChoices) else item.choices)
@@ -105,10 +110,8 @@ def _read_input(name: str, raw: Any, presence: Presence) -> Input:
     if isinstance(raw, str):
         return Input(name, raw, presence)
     kind = raw[0] if raw else "*"
-    if presence is Presence.HIDDEN:
-        return Input(name, kind, presence)
     options = dict(raw[1]) if len(raw) > 1 and isinstance(raw[1], Mapping) else {}
-    explicit = len(raw) > 1
+    explicit = len(raw) > 1 or presence is Presence.HIDDEN
     if isinstance(kind, (list, tuple)):
         return Input(name, COMBO, presence, tuple(kind), options, explicit_options=explicit)
     if kind == COMBO and isinstance(options.get("options"), (list, tuple)):

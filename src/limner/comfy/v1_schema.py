@@ -81,12 +81,19 @@ def schema_of(node_type: str, cls: type, *, display_name: str = "", module: str 
         category=str(getattr(cls, "CATEGORY", "sd")),
         description=_text(getattr(cls, "DESCRIPTION", "")),
         module=module,
-        info=_names_of_choices(cls),
+        info=_sections_said(sections) | _names_of_choices(cls),
     )
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _sections_said(sections: Mapping[Any, Any]) -> dict[str, object]:
+    """`input_order` of `/object_info`, where the class has no required inputs or has empty sections."""
+    said = {str(name): [str(key) for key in section] for name, section in sections.items() if type(section) is dict}
+    usual = [name for name, keys in said.items() if keys or name == Presence.REQUIRED]
+    return {} if usual == list(said) and Presence.REQUIRED in said else {"input_order": said}
 
 
 def _section(section: object, presence: Presence) -> list[Input]:
@@ -99,18 +106,19 @@ def _section(section: object, presence: Presence) -> list[Input]:
 def _input(name: str, entry: object, presence: Presence) -> Input:
     parts: Sequence[Any] = entry if isinstance(entry, tuple | list) and entry else (entry,)
     kind = parts[0]
-    if presence is Presence.HIDDEN:
+    if presence is Presence.HIDDEN and isinstance(entry, str):
         return Input(name, str(kind), presence)
     options = _options(parts[1]) if len(parts) > 1 and isinstance(parts[1], Mapping) else {}
+    explicit = len(parts) > 1 or presence is Presence.HIDDEN  # a hidden input that is no mere name stands in a list
     if not isinstance(kind, str) and _is_choices(kind):
-        return Input(name, COMBO, presence, _choices(kind), options, explicit_options=len(parts) > 1)
+        return Input(name, COMBO, presence, _choices(kind), options, explicit_options=explicit)
     socket = socket_name(kind)
     if socket == COMBO and isinstance(parts[1] if len(parts) > 1 else None, Mapping):
         given = parts[1].get("options")
         if given is not None:
             del options["options"]
             return Input(name, COMBO, presence, _choices(given), options, combo_v3=True)
-    return Input(name, socket, presence, None, options, explicit_options=len(parts) > 1)
+    return Input(name, socket, presence, None, options, explicit_options=explicit)
 
 
 def _options(given: Mapping[Any, object]) -> dict[str, object]:
@@ -196,6 +204,7 @@ def _names_of_choices(cls: type) -> dict[str, object]:
             "output": [output.type for output in shown],
             "output_name": [output.name for output in shown],
             "output_is_list": [output.is_list for output in shown],
+            **({"output_tooltips": tooltips} if any(tooltips := [output.tooltip for output in shown]) else {}),
         }
     names = _sequence(getattr(cls, "RETURN_NAMES", declared))
     if not any(_is_list(name) and not isinstance(name, FileList) for name in names):

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from limner.comfy.object_info import describe
+from limner.comfy.object_info import describe, read_schema
 from limner.comfy.packs import Pack, find_packs, load_packs
 from limner.comfy.shims import Bridge, install, uninstall
+from limner.comfy.v1 import V1Node
 from limner.engine.ports import Ended, Inquiry, Previewed, Progressed, Report, Said, Segment, Task
 from limner.engine.values import Demand, Expansion, Failure, Handle, Held, Values
 from limner.files import Folders
 from limner.graph import FileChoices, Lane, Link, Presence
+from limner.nodes.image.loading import load_image
 from limner.plugins.host import HostCore
 from limner.plugins.library import Library
 from limner.plugins.services import Services
@@ -78,7 +80,7 @@ def installed(tmp_path: Path) -> Iterator[Installed]:
     folders.prepare()
     (tmp_path / "models/loras/style.safetensors").touch()
     services = Services(folders)
-    builtin = {"ImageInvert": invert}
+    builtin = {"ImageInvert": invert, "LoadImage": load_image}
     bridge = Bridge(folders, services, builtin)
     finder = install(bridge)
     packs = load_packs([PACKS, tmp_path / "missing"], bridge)
@@ -164,7 +166,7 @@ def test_everything_that_a_class_can_say(installed: Installed) -> None:
         "raw": ["*", {"rawLink": True}],
     }
     assert inputs["optional"] == {"mask": ["MASK", {"forceInput": True}]}
-    assert inputs["hidden"] == {"unique_id": "UNIQUE_ID", "prompt": "PROMPT", "extra": "EXTRA_PNGINFO"}
+    assert inputs["hidden"] == {"unique_id": "UNIQUE_ID", "prompt": ["PROMPT"], "extra": "EXTRA_PNGINFO"}
     assert schema.input("lora").choices == FileChoices("loras")
     assert schema.input("extra").presence is Presence.HIDDEN
     assert [output.type for output in schema.outputs] == ["IMAGE", "*", "COMBO", "FLOAT,INT"]
@@ -372,8 +374,29 @@ async def test_packs_can_call_built_in_nodes(installed: Installed) -> None:
     installed.core.values.put("picture", [[picture]])
     values = await installed.one("Inverts", image=Held("picture", 0))
     assert torch.allclose(values[0][0], picture)  # type: ignore[index]
-    with pytest.raises(RuntimeError, match="only while a node runs"):
-        sys.modules["nodes"].ImageInvert().invert(picture)
+
+
+async def test_built_in_nodes_are_called_by_their_newer_name_and_outside_of_runs(installed: Installed) -> None:
+    import nodes
+    import torch
+
+    picture = torch.rand(1, 2, 2, 3)
+    (inverted,) = nodes.ImageInvert().invert(picture)
+    output = nodes.ImageInvert.execute(image=picture)
+    assert torch.equal(output[0], inverted) and torch.equal(output.result[0], inverted) and output.ui is None
+
+
+def test_classes_of_built_in_nodes_ask_the_questions_of_their_nodes(installed: Installed, tmp_path: Path) -> None:
+    import nodes
+
+    assert "nothing.png" in nodes.LoadImage.VALIDATE_INPUTS("nothing.png")
+    picture = tmp_path / "input" / "there.png"
+    picture.parent.mkdir(exist_ok=True)
+    picture.write_bytes(b"one")
+    before = nodes.LoadImage.IS_CHANGED(image="there.png")
+    assert nodes.LoadImage.VALIDATE_INPUTS(image="there.png") is True
+    picture.write_bytes(b"two")
+    assert before and nodes.LoadImage.IS_CHANGED("there.png") != before
 
 
 def test_folder_paths(installed: Installed, tmp_path: Path) -> None:
@@ -431,3 +454,23 @@ async def test_a_call_gives_a_result_object(installed: Installed) -> None:
     from limner.sdk.testing import run_node
 
     assert run_node(installed.core.library["SingleFile"], text="abc") == Result(("ABC",))
+
+
+def test_sections_and_hidden_inputs_are_shown_as_the_class_says_them() -> None:
+    class Said:
+        RETURN_TYPES = ()
+        FUNCTION = "go"
+        CATEGORY = "test"
+
+        @classmethod
+        def INPUT_TYPES(cls) -> dict[str, Any]:
+            hidden = {"id": "UNIQUE_ID", "size": ("AUTOSIZE", {"padding": 3}), "any": ("*",), "saved": (["a", "b"],)}
+            return {"optional": {}, "hidden": hidden}
+
+    described = describe(V1Node("Said", Said).schema, lambda _: ())
+    assert described["input"] == {
+        "optional": {},
+        "hidden": {"id": "UNIQUE_ID", "size": ["AUTOSIZE", {"padding": 3}], "any": ["*"], "saved": [["a", "b"]]},
+    }
+    assert described["input_order"] == {"optional": [], "hidden": ["id", "size", "any", "saved"]}
+    assert describe(read_schema(described), lambda _: ()) == described

@@ -110,7 +110,7 @@ def _value(module: KnownModule, attribute: str, bridge: Bridge) -> Any:
         if implementation is not None:
             from limner.comfy.v1_classes import class_of
 
-            return bridge.classes.get(node.type) or class_of(implementation, node.method)
+            return bridge.classes.get(node.type) or class_of(implementation, node.method, bridge.services)
         return absent(qualified, "class")
     if kind := module.kinds.get(attribute):
         return absent(qualified, kind)

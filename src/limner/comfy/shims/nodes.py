@@ -29,7 +29,7 @@ for _type, _class in _saving.items():
     if _type in bridge.builtin:
         bridge.classes.setdefault(_type, _class)
 for _type, _implementation in bridge.builtin.items():
-    bridge.classes.setdefault(_type, class_of(_implementation, _methods.get(_type)))
+    bridge.classes.setdefault(_type, class_of(_implementation, _methods.get(_type), bridge.services))
 for _type in ("ImageScale", "ImageScaleBy", "LatentUpscale", "LatentUpscaleBy"):
     if _type in bridge.builtin:
         for _input in bridge.builtin[_type].schema.inputs:
