@@ -17,7 +17,7 @@ from limner.sdk import NodeContext, Result
 
 from .boundary import to_pack
 from .v1_hidden import hidden_value
-from .v1_results import result_of
+from .v1_results import result_of, with_lists
 from .v1_schema import function_name, schema_of, takes_any_keyword
 
 KEPT = 1024
@@ -45,14 +45,14 @@ class V1Node:
         return f"<node {self.schema.type}>"
 
     def call(self, inputs: Mapping[str, object], context: NodeContext) -> Result | Awaitable[Result]:
-        method = getattr(self._object(context.node), self._function)
-        given = method(**to_pack(self._with_hidden(inputs, context)))
+        node = self._object(context.node)
+        given = getattr(node, self._function)(**to_pack(self._with_hidden(inputs, context)))
         if inspect.isawaitable(given):
-            return self._finish(given, context)
-        return result_of(given, self.schema, context)
+            return self._later(given, context, node)
+        return with_lists(result_of(given, self.schema, context), node)
 
-    async def _finish(self, given: Awaitable[object], context: NodeContext) -> Result:
-        return result_of(await given, self.schema, context)
+    async def _later(self, given: Awaitable[object], context: NodeContext, node: object) -> Result:
+        return with_lists(result_of(await given, self.schema, context), node)
 
     def needs(
         self, inputs: Mapping[str, object], missing: Sequence[str], context: NodeContext

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from limner.graph import Graph, Link, Node, NodeSchema
@@ -36,6 +37,15 @@ def result_of(given: object, schema: NodeSchema, context: NodeContext) -> Result
             # A node that only shows something, although its class has outputs: who takes them gets None.
             return Result((None,) * len(schema.outputs), ui, expand)
     return Result(_values(given, schema, linked=expand is not None), ui, expand)
+
+
+def with_lists(result: Result, node: object) -> Result:
+    """The result, where the method has set `self.OUTPUT_IS_LIST` for what it returned."""
+    said = vars(node).get("OUTPUT_IS_LIST") if hasattr(node, "__dict__") else None
+    if not isinstance(said, tuple | list):
+        return result
+    lists = [bool(listed) for listed in said[: len(result.values)]]
+    return replace(result, lists=[*lists, *[False] * (len(result.values) - len(lists))])
 
 
 def _values(given: object, schema: NodeSchema, *, linked: bool) -> Sequence[object]:

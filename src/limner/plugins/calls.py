@@ -224,13 +224,14 @@ class Calls:
 
     def _merged(self, results: Sequence[Result]) -> list[list[object]]:
         """The items of each output."""
-        if not self._profile.any_list:
+        is_list = next((result.lists for result in reversed(results) if result.lists is not None), None)
+        if is_list is None and not self._profile.any_list:
             return [[result.values[number] for result in results] for number in range(self._profile.outputs)]
         return [
             [item for result in results for item in self._listed(number, result.values[number])]
-            if is_list
+            if listed
             else [result.values[number] for result in results]
-            for number, is_list in enumerate(self._profile.is_list)
+            for number, listed in enumerate(self._profile.is_list if is_list is None else is_list)
         ]
 
     def _listed(self, number: int, value: object) -> Sequence[object]:

@@ -250,6 +250,13 @@ async def test_lists(installed: Installed) -> None:
     assert await installed.one("TricksList", node="2", values=Held("f-1", 0), factor=2) == [[12]]
 
 
+@pytest.mark.parametrize(("listed", "items"), [(True, [1, 2]), (False, [[1, 2]])])
+async def test_a_node_may_decide_when_it_runs_that_an_output_is_a_list(
+    installed: Installed, listed: bool, items: list[object]
+) -> None:
+    assert await installed.one("TricksListLater", listed=listed) == [items]
+
+
 async def test_blockers(installed: Installed) -> None:
     blocked = {
         how: ended(await installed.run(Task("1", "1", "TricksBlocks", "f1", {"how": how})), "1")
