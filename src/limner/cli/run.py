@@ -40,7 +40,9 @@ def command(
     workflow = workflow_file.read(file)
 
     async def work(local: Local) -> None:
-        prompt = workflow.to_prompt(local.catalog, local.folders.choices)
+        from limner.comfy.workflow import with_values
+
+        prompt = workflow.to_prompt(local.catalog, local.folders.choices, references=True)
         for assignment in change or ():
             workflow_file.set_input(prompt, local.catalog, assignment)
         if seed is not None and not workflow_file.set_seed(prompt, seed):
@@ -52,7 +54,7 @@ def command(
                 break
             with RunProgress(errors(), names) as progress:
                 document = in_step(workflow.workflow, prompt, local.catalog, local.folders.choices)
-                result = await run_prompt(local, prompt, document, progress)
+                result = await run_prompt(local, with_values(prompt), document, progress)
             if explain:
                 reasons.show(errors(), local.engine.explain(result.run) or (), names)
             console = output()

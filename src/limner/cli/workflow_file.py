@@ -29,15 +29,16 @@ class WorkflowFile:
     prompt: Mapping[str, Any] | None
     workflow: Mapping[str, Any] | None
 
-    def to_prompt(self, catalog: Catalog, choices: ListFiles | None = None) -> Prompt:
+    def to_prompt(self, catalog: Catalog, choices: ListFiles | None = None, *, references: bool = False) -> Prompt:
         """The workflow in API form, as a copy that may be changed. Raises BadInput.
 
-        `choices` lists folders, for choices that the workflow leaves open.
+        `choices` lists folders, for choices that the workflow leaves open; `references` is as for `as_prompt`.
         """
         from limner.comfy.workflow import as_prompt
 
         try:
-            prompt = as_prompt(self.prompt if self.prompt is not None else self.workflow, catalog, choices)
+            data = self.prompt if self.prompt is not None else self.workflow
+            prompt = as_prompt(data, catalog, choices, references=references)
         except InvalidGraph as error:
             remedy = "Open it in the editor and save it again"
             raise BadInput(f"{self.name}: {'; '.join(map(str, error.problems))}", remedy) from error

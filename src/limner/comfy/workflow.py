@@ -13,10 +13,10 @@ from typing import Any
 from limner.graph import Catalog, Graph
 
 from .api_form import read_prompt, write_prompt
-from .editor import read_document, to_prompt
+from .editor import read_document, to_prompt, with_values
 from .object_info import ListFiles
 
-__all__ = ["as_prompt", "is_editor_form", "read_prompt", "read_workflow", "write_prompt"]
+__all__ = ["as_prompt", "is_editor_form", "read_prompt", "read_workflow", "with_values", "write_prompt"]
 
 
 def is_editor_form(data: object) -> bool:
@@ -24,14 +24,24 @@ def is_editor_form(data: object) -> bool:
     return isinstance(data, Mapping) and isinstance(data.get("nodes"), (list, tuple))
 
 
-def as_prompt(data: object, catalog: Catalog, choices: ListFiles | None = None, random: Random | None = None) -> Any:
+def as_prompt(
+    data: object,
+    catalog: Catalog,
+    choices: ListFiles | None = None,
+    random: Random | None = None,
+    *,
+    references: bool = False,
+) -> Any:
     """The API-form JSON of a workflow; one that is in API form already is given back. Raises `InvalidGraph`.
 
-    `choices` lists folders, for combos that were never set; `random` picks among the choices of a text.
+    `choices` lists folders, for combos that were never set; `random` picks among the choices of a text; `references`
+    is for prompts whose inputs are changed yet, and filled in by `with_values` at last.
     """
     if isinstance(data, Mapping) and isinstance(data.get("prompt"), Mapping) and "class_type" not in data["prompt"]:
         data = data["prompt"]
-    return to_prompt(read_document(data), catalog, choices, random) if is_editor_form(data) else data
+    if not is_editor_form(data):
+        return data
+    return to_prompt(read_document(data), catalog, choices, random, references=references)
 
 
 def read_workflow(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -17,13 +18,13 @@ from limner.graph import Catalog, FileChoices, InvalidGraph, Problem
 
 from .document import BYPASSED, MUTED, Document
 from .dynamic_prompts import choose
+from .file_names import INPUT, SAVING, FileNames
 from .groups import PREFIXES, with_groups_opened
 from .identity import with_unique_ids
 from .order import as_written, execution_order
 from .promotion import apply_primitives, instances_of
 from .resolution import Given, Level, Resolver, Source
 from .sheet import Kind, Placed, Sheet
-from .titles import TITLES
 
 MAXIMUM_NODES = 100_000
 
@@ -36,10 +37,16 @@ _VERSION = re.compile(
 
 
 def to_prompt(
-    document: Document, catalog: Catalog, choices: ListFiles | None = None, random: Random | None = None
+    document: Document,
+    catalog: Catalog,
+    choices: ListFiles | None = None,
+    random: Random | None = None,
+    *,
+    references: bool = False,
 ) -> dict[str, Any]:
     """The prompt that the editor would send. `choices` lists folders, for combos whose value was never set; `random`
-    picks among the choices of a text. Raises `InvalidGraph`."""
+    picks among the choices of a text; `references` stand for values in the names of files (see `file_names`). Raises
+    `InvalidGraph`."""
     listed = choices or _no_files
     document = with_groups_opened(with_unique_ids(document), catalog, listed)
     sheets = {
@@ -50,11 +57,11 @@ def to_prompt(
         apply_primitives(sheet)
     instances = instances_of(sheets, root)
     resolver = Resolver(sheets, instances)
-    picker = random or Random()
+    filler = _Filler(random or Random(), FileNames(root, sheets, instances, references))
     prompt: dict[str, Any] = {}
     for level, placed in _running(root, sheets):
         prompt[level.name(placed.node.id)] = {
-            "inputs": _inputs(level, placed, resolver, picker),
+            "inputs": _inputs(level, placed, resolver, filler),
             "class_type": placed.node.type,
             "_meta": _meta(placed),
         }
@@ -90,15 +97,31 @@ def _running(root: Sheet, sheets: Mapping[str, Sheet]) -> Iterator[tuple[Level, 
             yield level, placed
 
 
-def _inputs(level: Level, placed: Placed, resolver: Resolver, random: Random) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Filler:
+    """Fills in what a text leaves open: choices, and other nodes' values in the names of files."""
+
+    random: Random
+    names: FileNames
+
+    def filled(self, text: str, placed: Placed, name: str) -> str:
+        if name == INPUT and placed.node.type in SAVING:
+            return self.names.filled(text)
+        item = placed.schema.input(name) if placed.schema else None
+        return choose(text, self.random) if item is not None and item.options.get("dynamicPrompts") else text
+
+
+def _inputs(level: Level, placed: Placed, resolver: Resolver, filler: _Filler) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     schema = placed.schema
     for name, value in level.sheet.values.get(placed.node.id, {}).items():
         item = schema.input(name) if schema else None
         if value is None and item is not None and not _holds_null(item.type):
             continue
-        chosen = item is not None and item.options.get("dynamicPrompts") and isinstance(value, str)
-        inputs[name] = choose(value, random) if chosen else _wrapped(value, item.type if item else "")
+        if isinstance(value, str):
+            inputs[name] = filler.filled(value, placed, name)
+        else:
+            inputs[name] = _wrapped(value, item.type if item else "")
     for index, slot in enumerate(placed.inputs):
         found = resolver.input(level, placed, index)
         if isinstance(found, Source):
@@ -125,10 +148,7 @@ def _is_link(value: Any) -> bool:
 
 def _meta(placed: Placed) -> dict[str, Any]:
     """The node's title, and the pack that it came from as far as the file says it properly."""
-    schema = placed.schema
-    name = schema.info.get("display_name", schema.display_name) if schema else ""
-    kind = placed.node.type
-    meta: dict[str, Any] = {"title": placed.node.title or name or TITLES.get(kind, kind)}
+    meta: dict[str, Any] = {"title": placed.title}
     properties = placed.node.properties
     pack, repository, version = (properties.get(key) for key in ("cnr_id", "aux_id", "ver"))
     if isinstance(pack, str) and _PACK_ID.fullmatch(pack):

@@ -16,6 +16,7 @@ from limner.comfy.object_info import ListFiles
 from limner.graph import Catalog, NodeSchema, Presence
 
 from .document import Definition, Link, Node, Slot
+from .titles import TITLES
 from .widgets import WIDGET_DEFAULTS, values_of
 
 PRIMITIVE = "PrimitiveNode"
@@ -48,6 +49,13 @@ class Placed:
     schema: NodeSchema | None
     inputs: tuple[Slot, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What stands at the head of the node in the editor."""
+        name = self.schema.info.get("display_name", self.schema.display_name) if self.schema else ""
+        kind = self.node.type
+        return str(self.node.title or name or TITLES.get(kind, kind))
 
 
 class Sheet:
