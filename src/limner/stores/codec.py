@@ -134,8 +134,12 @@ class _Reader:
         self._decoder = msgspec.msgpack.Decoder(ext_hook=self._extended)
 
     def read(self, head: bytes | bytearray) -> list[list[object]]:
-        outputs: list[list[object]] = self._decoder.decode(head)
-        return outputs
+        """Once: reader and decoder know each other, and must not keep the data for longer than its tensors do."""
+        try:
+            outputs: list[list[object]] = self._decoder.decode(head)
+            return outputs
+        finally:
+            del self._decoder
 
     def _extended(self, code: int, data: memoryview) -> object:
         content: Any = self._decoder.decode(data)

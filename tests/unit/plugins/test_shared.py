@@ -100,6 +100,20 @@ def test_a_picture_crosses_without_a_copy(pool: SharedPool, tmp_path: Path) -> N
     assert isinstance(again, dict) and torch.equal(again["image"], picture)
 
 
+def test_a_slab_is_free_as_soon_as_its_tensors_are(pool: SharedPool, tmp_path: Path) -> None:
+    """Not only when the garbage collector comes: hosts have it look rarely."""
+    parcel = crossing.pack([torch.rand(1, 128, 128, 3)], pool)
+    gc.disable()
+    try:
+        items = crossing.unpack(parcel, tmp_path)
+        pool.ended([parcel.slab])
+        assert pool.write([bytes(parcel.size)], parcel.size) != parcel.slab
+        del items
+        assert pool.write([bytes(parcel.size)], parcel.size) == parcel.slab
+    finally:
+        gc.enable()
+
+
 def test_what_is_small_goes_along(pool: SharedPool, tmp_path: Path) -> None:
     parcel = crossing.pack(["text"], pool)
     assert parcel.slab == "" and slabs(tmp_path) == set()
