@@ -11,7 +11,7 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import convert, generate, nodes, run, serve, users, validate
+from . import backup, convert, generate, nodes, run, serve, users, validate
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -36,6 +36,8 @@ def application() -> typer.Typer:
         "nodes": nodes.command,
         "validate": validate.command,
         "convert": convert.command,
+        "backup": backup.backup,
+        "restore": backup.restore,
     }
     for name, command in commands.items():
         app.command(name)(command)
