@@ -17,6 +17,7 @@ from PIL import Image
 
 from limner.accounts import Accounts
 from limner.comfy.object_info import ObjectInfo
+from limner.database import Database
 from limner.engine import Engine, Reason, RunRequest, admit
 from limner.executors.local import LocalExecutor
 from limner.files import Folders
@@ -25,8 +26,8 @@ from limner.graph.validate import Verdict
 from limner.plugins.host import HostCore
 from limner.plugins.library import Library
 from limner.plugins.services import Services as NodeServices
-from limner.queue import Job, MemoryQueue
-from limner.runs import Bus, Consumer, MemoryHistory
+from limner.queue import Job, JobQueue, MemoryQueue, SqliteQueue
+from limner.runs import Bus, Consumer, EventLog, History, MemoryHistory, SqliteHistory
 from limner.sdk import Files, InputFiles, Int, NodeContext, Result, Text, node, nodes_in
 from limner.server import ServerSettings, Services, create_app
 from limner.server.services import LogBook, MachineError, NoLogs
@@ -166,16 +167,26 @@ def chain(kind: str = "Number", value: int = 5, **inputs: Any) -> dict[str, Any]
 
 @asynccontextmanager
 async def serving(
-    base: Path, accounts: Accounts | None = None, logs: LogBook | None = None, **settings: Any
+    base: Path,
+    accounts: Accounts | None = None,
+    logs: LogBook | None = None,
+    database: Database | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Serving]:
-    """A server over this base directory, until the context ends. `settings` are those of `ServerSettings`."""
+    """A server over this base directory, until the context ends. `settings` are those of `ServerSettings`.
+
+    With a `database` it keeps its queue, history and events there.
+    """
     folders = Folders.under(base)
     folders.prepare()
     given = NodeServices()
     given.add(Folders, folders)
     executor = LocalExecutor(HostCore(Library(nodes_in([sys.modules[__name__]])), given))
     catalog = Catalog(await executor.schemas())
-    engine, queue, bus, history = Engine(executor, MemoryCache()), MemoryQueue(), Bus(), MemoryHistory()
+    engine = Engine(executor, MemoryCache())
+    queue: JobQueue = MemoryQueue() if database is None else SqliteQueue(database)
+    history: History = MemoryHistory() if database is None else SqliteHistory(database)
+    bus = Bus(log=None if database is None else EventLog(database))
     machine = FakeMachine(executor, engine, catalog, folders)
     info = ObjectInfo(catalog, folders.choices)
 
@@ -198,4 +209,5 @@ async def serving(
         with contextlib.suppress(asyncio.CancelledError):
             await consuming
         await queue.close()
+        await history.close()
         executor.close()

@@ -6,11 +6,12 @@ A server on a port that was taken by chance keeps nothing, as no later one would
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from limner.database import Database, DatabaseProblem, Lock, moved, opened
+from limner.database import Database, DatabaseProblem, Lock, damaged, moved, opened, salvage
 from limner.queue import JobQueue, MemoryQueue, SqliteQueue
 from limner.runs import Bus, EventLog, History, MemoryHistory, SqliteHistory, adopt_history
 from limner.settings import Settings
@@ -18,6 +19,9 @@ from limner.settings import Settings
 from .listening import CannotServe
 
 log = logging.getLogger(__name__)
+
+WHOLE = ("places", "works", "counter")
+"""The tables of the queue: without them no server starts on a damaged database, as jobs could be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ def _database(folder: Path, port: int) -> Database:
     path = folder / f"server-{port}.sqlite"
     if not path.exists():
         moved(folder / f"queue-{port}.sqlite", path)
+    mended(path, "server", WHOLE)
     file = opened(path, "server")
     try:
         adopt_history(file, folder / f"history-{port}.sqlite")
@@ -63,3 +68,11 @@ def _database(folder: Path, port: int) -> Database:
     finally:
         file.close()
     return Database(path, "server")
+
+
+def mended(path: Path, kind: str, whole: Sequence[str]) -> None:
+    """Replace a damaged database by what can be read of it, if that is all of these tables. Raises DatabaseProblem."""
+    if damaged(path):
+        done = salvage(path, kind, whole)
+        missing = f"; rows of {', '.join(done.lost)} could not be read" if done.lost else ""
+        log.error("the database %s was damaged, and is kept as %s: a new one goes on%s", path, done.aside, missing)

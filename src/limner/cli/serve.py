@@ -16,6 +16,7 @@ def command(*, settings: Settings) -> None:
     """Serve the editor and the API, on 127.0.0.1:8188 if nothing else is said."""
     from limner.app.listening import CannotServe
     from limner.app.server import serve
+    from limner.database import DatabaseProblem
     from limner.files import FileProblem
 
     _check_editor(settings.front_end_root)
@@ -30,7 +31,7 @@ def command(*, settings: Settings) -> None:
 
     try:
         serve(settings, announce)
-    except (CannotServe, FileProblem) as error:
+    except (CannotServe, DatabaseProblem, FileProblem) as error:
         raise BadInput(error.problem, error.remedy) from error
 
 

@@ -21,6 +21,7 @@ from .errors import (
 )
 from .files import COMPANIONS, moved, opened
 from .lock import Lock
+from .mending import Salvage, damaged, salvage
 from .migrations import Migration, migrate, migrations, version
 
 __all__ = [
@@ -34,10 +35,13 @@ __all__ = [
     "DatabaseReadOnly",
     "Lock",
     "Migration",
+    "Salvage",
+    "damaged",
     "migrate",
     "migrations",
     "moved",
     "opened",
     "problem_of",
+    "salvage",
     "version",
 ]
