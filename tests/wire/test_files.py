@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -116,7 +117,7 @@ async def test_names_stay_in_their_folders(served: Serving, picture: Path, name:
         for folder in ("output", "input", "temp"):
             answer = await served.client.get("/view", params={**query, "type": folder})
             assert answer.status in (400, 404), await answer.text()
-    assert (await served.client.get("/view?filename=p.png&type=models")).status == 404
+    assert (await served.client.get("/view?filename=p.png&type=models")).status == 400
     assert (await served.client.get("/view")).status == 400
     for method, url in (("get", "/userdata/"), ("post", "/userdata/"), ("delete", "/userdata/")):
         answer = await getattr(served.client, method)(url + name.replace("%2F", "/").replace("\x00", "%00"))
@@ -264,20 +265,32 @@ async def test_models_and_what_is_known_of_them(served: Serving) -> None:
     (folder / "broken.safetensors").write_bytes(b"\xff" * 20)
     client = served.client
     kinds = await (await client.get("/models")).json()
-    assert "checkpoints" in kinds and "custom_nodes" not in kinds
+    assert {"checkpoints", "configs", "custom_nodes"}.issubset(kinds)
     assert await (await client.get("/models/loras")).json() == ["a.safetensors", "broken.safetensors"]
     assert (await client.get("/models/nothing")).status == 404
-    assert {entry["name"] for entry in await (await client.get("/experiment/models")).json()} == set(kinds)
+    shown = {entry["name"] for entry in await (await client.get("/experiment/models")).json()}
+    assert shown == set(kinds) - {"configs", "custom_nodes"}
     (first, _) = await (await client.get("/experiment/models/loras")).json()
     assert (first["name"], first["pathIndex"]) == ("a.safetensors", 0) and first["size"] > 0
     assert (await client.get("/experiment/models/nothing")).status == 404
-    assert (await client.get("/experiment/models/preview/loras/0/a.safetensors")).content_type == "image/png"
+    assert (await client.get("/experiment/models/preview/loras/0/a.safetensors")).content_type == "image/webp"
     assert (await client.get("/experiment/models/preview/loras/0/broken.safetensors")).status == 404
     assert (await client.get("/experiment/models/preview/loras/9/a.safetensors")).status == 404
     assert await (await client.get("/view_metadata/loras?filename=a.safetensors")).json() == {"ss_name": "x"}
     assert (await client.get("/view_metadata/loras?filename=broken.safetensors")).status == 400
     assert (await client.get("/view_metadata/loras?filename=../a.safetensors")).status == 400
     assert (await client.get("/view_metadata/loras")).status == 400
+
+
+async def test_the_cover_in_a_model_file_is_its_preview(served: Serving) -> None:
+    folder = served.folders.model_folder("loras").paths[0]
+    covers = json.dumps([base64.b64encode(png()).decode()])
+    header = json.dumps({"__metadata__": {"ssmd_cover_images": covers}}).encode()
+    (folder / "c.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    answer = await served.client.get("/experiment/models/preview/loras/0/c.safetensors")
+    assert (answer.status, answer.content_type) == (200, "image/webp")
+    with Image.open(io.BytesIO(await answer.read())) as shown, Image.open(io.BytesIO(png())) as cover:
+        assert shown.size == cover.size
 
 
 async def test_models_are_loaded_and_unloaded(served: Serving) -> None:

@@ -12,10 +12,13 @@ import pytest
 
 from limner.accounts import Accounts, Scope
 from limner.server.auth import ADMIN, COOKIE
+from limner.server.openapi import PARAMETER
 from limner.server.routes import all_routes
+from limner.server.routes.assets import IDENTIFIER
 from tests.support.in_process import Serving, serving
 
 PASSWORD = "correct horse"
+ASSET = f"{'0' * 8}-0000-0000-0000-{'0' * 12}"
 PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 Shut = Callable[..., AbstractAsyncContextManager[tuple[Serving, Accounts]]]
 
@@ -56,7 +59,7 @@ async def log_in(served: Serving, user: str = "ann", password: str = PASSWORD, *
 async def test_a_stranger_gets_nothing_but_the_login_page(shut: Shut) -> None:
     async with shut() as (served, _):
         for route in all_routes():
-            path = route.path.replace("{path:.+}", "index.html").replace("{asset:[0-9a-f]{32}}", "0" * 32)
+            path = PARAMETER.sub("0", route.path.replace("{path:.+}", "index.html").replace(IDENTIFIER, ASSET))
             for name in (path, f"/api{path}"):
                 answer = await served.client.request(route.method, name, allow_redirects=False)
                 if path in ("/healthz", "/readyz", "/login", "/logout"):

@@ -98,7 +98,7 @@ async def test_what_only_the_editor_asks_for(served: Serving) -> None:
     client = served.client
     (served.folders.output / "a.png").write_bytes(b"x")
     assert await (await client.get("/internal/files/output")).json() == ["a.png"]
-    assert (await client.get("/internal/files/models")).status == 404
+    assert (await client.get("/internal/files/models")).status == 400
     paths = await (await client.get("/internal/folder_paths")).json()
     assert paths["output"] == [str(served.folders.output)] and paths["checkpoints"]
     assert await (await client.get("/internal/logs")).json() == ""

@@ -3,9 +3,9 @@
 Rules: a JSON frame has `type`, `data` and the message's `sequence`, and for the frames of a run also `prompt_id` at the
 top level; the last one has `outputs` (a list, one entry an output node, each with `images`) or `error` there. Several
 frames may come of one event, all with its sequence. `progress_state` repeats what all steps of a run do, so that only
-the last one of several that wait to be sent needs to be, and it is written when it is sent. Previews are binary, plain
-for clients that do not know better and with metadata for those that announced `supports_preview_metadata`; texts of
-progress are binary too.
+the last one of several that wait to be sent needs to be, and it is written when it is sent. Previews and texts of
+progress are binary, plain for clients that do not know better, and with the run that they are of for those that
+announced `supports_preview_metadata` and `supports_progress_text_metadata`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOST_STATES = 256
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What goes over a socket: JSON, or `binary`, with `described` its form for clients of metadata.
+    """What goes over a socket: JSON, or `binary`, with `described` its form for clients that announced `feature`.
 
     A frame with a `view` has the state of that run when it is sent, and stands for all earlier ones of the run.
     """
@@ -48,6 +48,7 @@ class Frame:
     json: str | None = None
     binary: bytes | None = None
     described: bytes | None = None
+    feature: str = "supports_preview_metadata"
     view: RunView | None = None
     sequence: int = 0
 
@@ -77,9 +78,12 @@ def preview_frame(event: StepPreview) -> Frame:
     return Frame(binary=struct.pack(">II", PREVIEW_IMAGE, kind) + event.image, described=described)
 
 
-def text_frame(node: str, text: str) -> Frame:
-    name = node.encode("utf-8", "replace")
-    return Frame(binary=struct.pack(">II", TEXT, len(name)) + name + text.encode("utf-8", "replace"))
+def text_frame(run: str, node: str, text: str) -> Frame:
+    name, of = node.encode("utf-8", "replace"), run.encode("utf-8", "replace")
+    told = struct.pack(">I", len(name)) + name + text.encode("utf-8", "replace")
+    kind = struct.pack(">I", TEXT)
+    described = kind + struct.pack(">I", len(of)) + of + told
+    return Frame(binary=kind + told, described=described, feature="supports_progress_text_metadata")
 
 
 def _place(run: str, node: str, inner: str) -> dict[str, object]:
@@ -152,7 +156,7 @@ class RunView:
 
     def _progress(self, event: StepProgress) -> Iterator[Frame]:
         if event.text:
-            yield text_frame(event.inner, event.text)
+            yield text_frame(self.run, event.inner, event.text)
         if event.maximum > 0:
             value, maximum = _whole(event.value), _whole(event.maximum)
             self._mark(event.node, event.inner, value, maximum, "running")

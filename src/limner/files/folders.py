@@ -116,6 +116,11 @@ class Folders:
         names = (name for name in self._listing.files((root,), recursive=False) if not name.endswith(".part"))
         return [name for name in names if not wanted or media_kind(name) in wanted]
 
+    def all_media_files(self, folder: str) -> list[str]:
+        """The names of all files of `input`, `output` or `temp`, sorted, those in subfolders as `subfolder/name`."""
+        names = self._listing.files((self.media_folder(folder),))
+        return [name for name in names if not name.endswith(".part")]
+
     def choices(self, choices: FileChoices) -> list[str]:
         """The values that an input with these choices takes now."""
         if choices.folder in MEDIA_FOLDERS:

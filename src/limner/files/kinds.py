@@ -12,6 +12,11 @@ _MORE = {
     ".jxl": "image/jxl",
     ".flac": "audio/flac",
     ".opus": "audio/opus",
+    ".glb": "model/gltf-binary",
+    ".gltf": "model/gltf+json",
+    ".obj": "model/obj",
+    ".stl": "model/stl",
+    ".ply": "model/ply",
 }
 _MODELS = {".fbx", ".glb", ".gltf", ".obj", ".stl", ".ply"}
 

@@ -52,7 +52,9 @@ class ApiError(Exception):
 
 def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """JSON."""
-    return web.Response(body=encode(data), status=status, content_type="application/json", headers=headers)
+    return web.Response(
+        body=encode(data), status=status, content_type="application/json", charset="utf-8", headers=headers
+    )
 
 
 def error_answer(status: int, code: str, message: str, remedy: str = "", details: object = None) -> web.Response:

@@ -84,10 +84,10 @@ def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def as_type(path: Path, media: str) -> bytes:
+def as_type(source: Path | io.BytesIO, media: str) -> bytes:
     """The picture as PNG, WebP or JPEG (`image/png`, ...). Raises `BadFile`."""
     kind = media.removeprefix("image/").upper()
-    with _opened(path) as picture:
+    with _opened(source, "the picture") as picture:
         usable = ("RGB", "L") if kind == "JPEG" else ("RGB", "RGBA", "L")
         shown = picture if picture.mode in usable else picture.convert("RGB" if kind == "JPEG" else "RGBA")
         return _saved(shown, kind, **({} if kind == "PNG" else {"quality": QUALITY}))

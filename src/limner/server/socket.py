@@ -42,7 +42,11 @@ MOST_LINES = 256
 
 def features(services: Services) -> Mapping[str, Any]:
     """What the server can do, as clients ask for it."""
-    return {"supports_preview_metadata": True, "max_upload_size": services.settings.max_upload_bytes}
+    return {
+        "supports_preview_metadata": True,
+        "supports_progress_text_metadata": True,
+        "max_upload_size": services.settings.max_upload_bytes,
+    }
 
 
 class Client:
@@ -66,7 +70,7 @@ class Client:
         if frame.binary is None:
             await self.socket.send_str(frame.text or "")
         elif own and not self.observes:
-            described = frame.described is not None and self.features.get("supports_preview_metadata") is True
+            described = frame.described is not None and self.features.get(frame.feature) is True
             data = frame.described if described else frame.binary
             assert data is not None
             await self.socket.send_bytes(data)

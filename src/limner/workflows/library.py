@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from limner.database import Database
+from limner.files.assets import AssetStore
 
 from .batches import BatchStore
 from .store import WorkflowStore
@@ -19,6 +20,7 @@ class Library:
         self.database = Database(folder / NAME, "library")
         self.workflows = WorkflowStore(self.database)
         self.batches = BatchStore(self.database)
+        self.assets = AssetStore(self.database)
 
     def close(self) -> None:
         self.database.close()

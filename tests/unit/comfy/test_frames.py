@@ -105,9 +105,11 @@ def test_previews_and_texts_are_binary() -> None:
     kind, length = struct.unpack(">II", frame.described[:8])
     assert kind == 4 and frame.described[8 + length :] == b"PNG"
     assert json.loads(frame.described[8 : 8 + length])["node_id"] == "3.1"
-    assert text_frame("3", "half").binary == struct.pack(">II", 3, 1) + b"3half"
+    told = text_frame("run", "3", "half")
+    assert told.binary == struct.pack(">II", 3, 1) + b"3half"
+    assert told.described == struct.pack(">II", 3, 3) + b"run" + struct.pack(">I", 1) + b"3half"
     frames = list(RunView("r").frames(StepProgress("r", 1, "3", "3", 0, 0, "words"), 1, 0))
-    assert frames == [text_frame("3", "words")]
+    assert frames == [text_frame("r", "3", "words")]
 
 
 def test_steps_are_counted_in_whole_numbers() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from . import (
+    asset_changes,
     assets,
     batches,
     control,
@@ -46,6 +47,7 @@ MODULES = (
     view,
     uploads,
     assets,
+    asset_changes,
     nodes,
     models,
     library,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from limner.files import MEDIA_FOLDERS
+
 from ..answers import answer, bad_request, read_object
 from ..services import services
 from ..socket import SOCKETS
@@ -46,7 +48,10 @@ async def folder_paths(request: web.Request) -> web.Response:
 
 async def files(request: web.Request) -> web.Response:
     """The names of the files in input, output or temp, the latest first."""
-    folder = services(request).folders.media_folder(request.match_info["folder"])
+    name = request.match_info["folder"]
+    if name not in MEDIA_FOLDERS:
+        bad_request(f"There is no folder {name!r}", f"Use one of {', '.join(MEDIA_FOLDERS)}")
+    folder = services(request).folders.media_folder(name)
     return answer(await asyncio.to_thread(_latest, folder))
 
 

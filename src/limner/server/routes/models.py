@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import os
 import struct
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from limner.files import BadFile, MissingFile, checked, media_kind
+from limner.files import BadFile, FileProblem, MissingFile, checked, media_kind
 
 from ..answers import answer, bad_request, read_object
+from ..assets import HIDDEN_FOLDERS
 from ..services import Services, services
-from .view import file_response
 
-HIDDEN_FOLDERS = frozenset({"configs", "custom_nodes"})
 PREVIEW_SUFFIXES = (".preview", "")
 LONGEST_HEADER = 8 * 2**20
 NAMES = ("name", "model", "model_name", "filename", "ckpt_name")
@@ -26,8 +27,8 @@ NAMES = ("name", "model", "model_name", "filename", "ckpt_name")
 
 
 async def list_folders(request: web.Request) -> web.Response:
-    """The kinds of models."""
-    return answer([name for name in services(request).folders.models if name not in HIDDEN_FOLDERS])
+    """The kinds of models, and `configs` and `custom_nodes`, as ComfyUI lists them."""
+    return answer(list(services(request).folders.models))
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -75,16 +76,18 @@ def _files(served: Services, kind: str) -> list[dict[str, Any]]:
     return found
 
 
-async def preview(request: web.Request) -> web.StreamResponse:
-    """The picture beside a model file (`name.preview.png`, `name.png`, ...)."""
+async def preview(request: web.Request) -> web.Response:
+    """The picture beside a model file (`name.preview.png`, `name.png`, ...), or the cover in it; as WebP."""
     matched = request.match_info
-    found = await asyncio.to_thread(
+    body = await asyncio.to_thread(
         _preview, services(request), matched["folder"], int(matched["index"]), matched["filename"]
     )
-    return file_response(found)
+    return web.Response(body=body, content_type="image/webp", headers={hdrs.CACHE_CONTROL: "no-cache"})
 
 
-def _preview(served: Services, kind: str, index: int, name: str) -> Path:
+def _preview(served: Services, kind: str, index: int, name: str) -> bytes:
+    from ..pictures import as_type
+
     paths = served.folders.model_folder(kind).paths
     if index >= len(paths):
         raise MissingFile(f"there is no search path {index} for {kind}", f"There are {len(paths)}")
@@ -92,8 +95,20 @@ def _preview(served: Services, kind: str, index: int, name: str) -> Path:
     for middle in PREVIEW_SUFFIXES:
         for candidate in sorted(model.parent.glob(f"{_escaped(model.stem + middle)}.*")):
             if media_kind(candidate.name) == "image" and candidate.is_file():
-                return candidate
+                return as_type(candidate, "image/webp")
+    cover = _cover(model)
+    if cover is not None:
+        return as_type(io.BytesIO(cover), "image/webp")
     raise MissingFile(f"there is no preview of {name!r}", f"Put {model.stem}.preview.png beside it")
+
+
+def _cover(model: Path) -> bytes | None:
+    """The first of the pictures that trainers put into a file's metadata, in base64."""
+    try:
+        covers = json.loads(_metadata(model)["ssmd_cover_images"])
+        return base64.b64decode(covers[0], validate=True)
+    except (FileProblem, OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _escaped(name: str) -> str:

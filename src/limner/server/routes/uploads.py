@@ -85,6 +85,8 @@ def _text(form: MultiDictProxy[Any], name: str, default: str = "") -> str:
 
 async def _keep(served: Services, form: MultiDictProxy[Any], name: str, data: bytes) -> web.Response:
     folder = _text(form, "type", "input") or "input"
+    if folder not in MEDIA_FOLDERS:
+        bad_request(f"There is no folder {folder!r}", f"Use a type of {', '.join(MEDIA_FOLDERS)}")
     subfolder = _text(form, "subfolder").replace("\\", "/").rstrip("/")
     overwrite = _text(form, "overwrite").lower() in ("true", "1")
     kept = await asyncio.to_thread(_write, served, folder, subfolder, name, data, overwrite)

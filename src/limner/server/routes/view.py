@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from limner.files import MissingFile, below, media_type, split_annotation
+from limner.files import MEDIA_FOLDERS, MissingFile, below, media_type, split_annotation
 
 from ..answers import bad_request
 from ..services import Services, services
@@ -58,8 +58,10 @@ async def _respond(request: web.Request, name: str, subfolder: str, folder: str 
 
 
 def find(served: Services, name: str, subfolder: str = "", folder: str | None = None) -> Path:
-    """The file. Raises `FileProblem`."""
+    """The file. Raises `FileProblem`, `ApiError` 400."""
     plain, annotated = split_annotation(name)
+    if folder and folder not in MEDIA_FOLDERS:
+        bad_request(f"There is no folder {folder!r}", f"Use a type of {', '.join(MEDIA_FOLDERS)}")
     root = served.folders.media_folder(annotated or folder or "output")
     path = below(root, f"{subfolder}/{plain}" if subfolder else plain)
     if not path.is_file():
@@ -69,13 +71,13 @@ def find(served: Services, name: str, subfolder: str = "", folder: str | None = 
     return path
 
 
-def file_response(path: Path) -> web.FileResponse:
-    """A file of the user's, as something that cannot act in our pages' name."""
+def file_response(path: Path, attached: bool = False) -> web.FileResponse:
+    """A file of the user's, as something that cannot act in our pages' name; `attached`, as a download."""
     kind = media_type(path.name)
     shown = (kind.split("/", 1)[0] in INLINE or kind in PLAIN) and kind not in DANGEROUS
     headers = {
         hdrs.CONTENT_TYPE: kind if shown else DOWNLOAD,
-        hdrs.CONTENT_DISPOSITION: disposition("inline" if shown else "attachment", path.name),
+        hdrs.CONTENT_DISPOSITION: disposition("inline" if shown and not attached else "attachment", path.name),
         hdrs.CACHE_CONTROL: "no-cache",
         "Content-Security-Policy": SANDBOX,
     }
