@@ -168,6 +168,9 @@ class Settings:
         bare="4GB",
         unit=2**30,
     )
+    pack_registry: str = _declare(
+        "Address of the registry that `limner packs` looks for packs in.", default="https://api.comfy.org"
+    )
     disable_metadata: bool = _declare("Do not write the workflow into saved files.", default=False)
     verbose: str = _declare(
         "How much is logged. Alone: DEBUG.",

@@ -11,7 +11,7 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import backup, convert, generate, nodes, run, serve, users, validate
+from . import backup, convert, generate, nodes, packs, run, serve, users, validate
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -41,6 +41,7 @@ def application() -> typer.Typer:
     }
     for name, command in commands.items():
         app.command(name)(command)
+    app.add_typer(packs.application())
     app.add_typer(users.application())
     return app
 

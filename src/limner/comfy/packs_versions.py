@@ -15,8 +15,8 @@ from .packs import Pack
 
 def versioned(pack: Pack) -> list[Implementation]:
     """The pack's nodes, with versions."""
-    digest = _digest(pack.path)
-    return [_with_version(node, digest) for node in pack.nodes]
+    version = digest(pack.path)
+    return [_with_version(node, version) for node in pack.nodes]
 
 
 def _with_version(node: Implementation, version: str) -> Implementation:
@@ -25,7 +25,8 @@ def _with_version(node: Implementation, version: str) -> Implementation:
     return told  # type: ignore[no-any-return]
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Of a pack's source files: its folder, or its one file."""
     digest = blake2b(digest_size=8)
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
         digest.update(f"{file.name}\n".encode())

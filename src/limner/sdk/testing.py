@@ -1,4 +1,4 @@
-"""Run one node in a test, with no server and no engine.
+"""Run nodes in a test, with no server and no engine.
 
 result = run_node(invert, image=torch.zeros(1, 8, 8, 3))
 assert result.values[0].mean() == 1
@@ -7,11 +7,15 @@ assert result.values[0].mean() == 1
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import inspect
+import re
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from limner.graph import Presence
@@ -92,6 +96,24 @@ def run_node(implementation: Implementation, /, context: RecordingContext | None
 
         return asyncio.run(wait())
     return result
+
+
+def load_pack(folder: Path) -> ModuleType:
+    """A pack's module, imported from its folder (or `.py` file) by the name that a host gives it.
+
+    pack = load_pack(Path(__file__).parents[1])
+    run_node(pack.nodes.soften, image=picture)
+    """
+    is_file = folder.is_file()
+    name = "custom_nodes." + re.sub(r"\W", "_", folder.stem if is_file else folder.name)
+    sys.modules.setdefault("custom_nodes", ModuleType("custom_nodes"))
+    file, inside = (folder, None) if is_file else (folder / "__init__.py", [str(folder)])
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inside)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} is no pack")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _required(implementation: Implementation) -> list[str]:

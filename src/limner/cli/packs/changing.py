@@ -1,0 +1,193 @@
+"""Commands that change which packs there are, and how they run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from limner.settings import Settings
+
+from ..console import errors, output
+from ..errors import BadInput
+from ..session import or_bad_input
+from .common import Name, Names, folders_of, places_of, problems, say, with_places, working
+
+
+@with_places
+def new(
+    name: Annotated[str, typer.Argument(help="What the pack is called: its folder's name.", show_default=False)],
+    folder: Annotated[
+        Path | None, typer.Option("--in", help="Write it into this folder, instead of where packs are loaded from.")
+    ] = None,
+    *,
+    settings: Settings,
+) -> None:
+    """Write a pack to begin with: two nodes, their tests, and what a registry wants to know."""
+    from limner.packs.scaffold import scaffold
+
+    with problems():
+        home = folder or places_of(settings).home
+        home.mkdir(parents=True, exist_ok=True)
+        for file in scaffold(home, name):
+            output().print(str(file), markup=False)
+    errors().print("Try it with: limner serve --reload", style="dim")
+
+
+@with_places
+def install(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders, .py files, archives (zip, tar), git URLs, names in the registry (NAME@VERSION), packs.lock.",
+            show_default=False,
+        ),
+    ],
+    name: Annotated[str, typer.Option("--name", help="What to call the pack.")] = "",
+    ref: Annotated[str, typer.Option("--ref", help="Branch, tag or commit of a git repository.")] = "",
+    isolate: Annotated[
+        bool | None,
+        typer.Option("--isolate/--shared", help="In a host and an environment of its own, or with the other packs."),
+    ] = None,
+    *,
+    settings: Settings,
+) -> None:
+    """Install packs: all of them with what they require, or nothing at all."""
+    from limner.packs.installing import Wish
+    from limner.packs.installing import install as do_install
+    from limner.packs.lockfile import is_lock, read_lock
+    from limner.packs.registry import Registry
+    from limner.packs.sources import source_of
+
+    if len(sources) > 1 and name:
+        raise BadInput("--name is the name of one pack", "Install them one by one")
+    with working(settings) as places:
+        wishes: list[Wish] = []
+        pins: list[str] = []
+        for text in sources:
+            if is_lock(text):
+                lock = read_lock(Path(text))
+                wishes += lock.wishes
+                pins += lock.packages
+            else:
+                wishes.append(Wish(source_of(text, ref), name, isolate))
+        done = do_install(places, wishes, Registry(settings.pack_registry), say, pins)
+    for outcome in done:
+        host = ", in a host of its own" if outcome.isolated else ""
+        version = f" {outcome.fetched.version}" if outcome.fetched.version else ""
+        output().print(f"{outcome.fetched.plain_name}{version} is in {outcome.path}{host}", markup=False)
+        if outcome.has_script:
+            errors().print(
+                f"It has an install.py, which was not run, as it may change anything. If the pack needs it: "
+                f"cd {outcome.path} && {sys.executable} install.py",
+                style="yellow",
+                markup=False,
+            )
+    if done and done[0].packages:
+        errors().print(f"With it came {', '.join(done[0].packages)}", style="dim", markup=False)
+    errors().print("A server that runs loads it once it is started again, or by itself with --reload.", style="dim")
+
+
+@with_places
+def update(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of packs, as they are listed.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All packs whose source is known.")] = False,
+    ref: Annotated[str, typer.Option("--ref", help="To this branch, tag, commit or version.")] = "",
+    *,
+    settings: Settings,
+) -> None:
+    """Bring packs up to date from where they came: all that are named, or nothing at all."""
+    from limner.packs.installed import find, installed
+    from limner.packs.registry import Registry
+    from limner.packs.updating import update as do_update
+
+    if bool(names) == everything:
+        raise BadInput("which packs?", "Name them, or give --all")
+    with working(settings) as places:
+        chosen = [find(places, name) for name in names or ()]
+        if everything:
+            chosen = [pack for pack in installed(places) if pack.enabled and pack.source is not None]
+        for told in do_update(places, chosen, Registry(settings.pack_registry), say, ref):
+            news = (
+                f"{told.before or 'as it was'} -> {told.after or 'as it is there'}" if told.changed else "nothing new"
+            )
+            output().print(f"{told.pack.name}: {news}", markup=False)
+
+
+@with_places
+def remove(names: Names, *, settings: Settings) -> None:
+    """Delete packs, with all that is in their folders."""
+    from limner.packs.installing import remove as do_remove
+
+    with working(settings) as places:
+        for pack in do_remove(places, names):
+            output().print(f"{pack.name} is removed", markup=False)
+
+
+@with_places
+def enable(names: Names, *, settings: Settings) -> None:
+    """Switch packs on."""
+    from limner.packs.installed import find
+    from limner.packs.switching import enable as do_enable
+
+    with working(settings) as places:
+        for name in names:
+            pack = find(places, name)
+            output().print(f"{pack.name} is on: {do_enable(places, pack)}", markup=False)
+
+
+@with_places
+def disable(names: Names, *, settings: Settings) -> None:
+    """Switch packs off: `.disabled` is put behind the name, as ComfyUI-Manager does."""
+    from limner.packs.installed import find
+    from limner.packs.switching import disable as do_disable
+
+    with working(settings) as places:
+        for name in names:
+            pack = find(places, name)
+            output().print(f"{pack.name} is off: {do_disable(places, pack)}", markup=False)
+
+
+@with_places
+def isolate(
+    name: Name,
+    off: Annotated[bool, typer.Option("--off", help="Have it share a host with the other packs again.")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Give a pack a host and an environment of its own."""
+    from limner.packs.installed import find
+    from limner.packs.switching import isolate as do_isolate
+
+    with working(settings) as places:
+        pack = find(places, name)
+        do_isolate(places, pack, isolated=not off)
+    how = "shares a host with the other packs" if off else "has a host and an environment of its own"
+    output().print(f"{pack.name} {how}, once the server is started again", markup=False)
+
+
+@with_places
+def lock(
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write there; packs.lock in the base directory without it.")
+    ] = None,
+    *,
+    settings: Settings,
+) -> None:
+    """Write down exactly which packs and packages there are; `limner packs install packs.lock` has them again."""
+    from limner.files import write_atomic
+    from limner.packs.lockfile import FILE, locked
+
+    folders = folders_of(settings)
+    with working(settings) as places:
+        text, unknown = locked(places, folders.user / "limner" / "packs")
+    target = to or folders.base / FILE
+    or_bad_input(lambda: write_atomic(target, text.encode()))
+    output().print(str(target), markup=False)
+    for pack in unknown:
+        errors().print(
+            f"Nobody knows where {pack.name} came from: take it along yourself", style="yellow", markup=False
+        )
