@@ -236,8 +236,21 @@ async def test_settings_are_kept(served: Serving) -> None:
     assert (await (await client.get("/api/settings")).json())["Other"] == {"x": None}
     assert await (await client.get("/settings/Unknown")).json() is None
     assert (await client.post("/settings", data=b"[")).status == 400
-    (served.folders.user / "default" / "comfy.settings.json").write_text("{broken")
-    assert (await client.get("/settings")).status == 200
+    copy = served.folders.user / "default" / "comfy.settings.json"
+    assert json.loads(copy.read_text())["Some.Thing"] == [1, 2], "packs read them there"
+    copy.write_text("{broken")
+    assert await (await client.get("/settings/Some.Thing")).json() == [1, 2]
+
+
+@pytest.mark.parametrize(("content", "found"), [('{"Comfy.Name": "x"}', "x"), ("{broken", None), ("[1]", None)])
+async def test_the_settings_of_an_earlier_version_are_taken_over(served: Serving, content: str, found: object) -> None:
+    file = served.folders.user / "default" / "comfy.settings.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    assert await (await served.client.get("/settings/Comfy.Name")).json() == found
+    assert (await served.client.post("/settings/Other", json=1)).status == 200
+    file.unlink()
+    assert await (await served.client.get("/settings/Comfy.Name")).json() == found
 
 
 async def test_users_with_one_and_with_several_profiles(served: Serving, tmp_path: Path) -> None:

@@ -33,11 +33,12 @@ DEEPEST = 256
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
-_DATABASE_ERRORS: Mapping[type[DatabaseProblem], tuple[int, str]] = {
-    DatabaseFull: (507, "disk_full"),
-    DatabaseReadOnly: (507, "disk_read_only"),
-    DatabaseBusy: (503, "database_locked"),
-    DatabaseDamaged: (503, "database_damaged"),
+_DATABASE_ERRORS: Mapping[type[DatabaseProblem], tuple[int, str, str]] = {
+    DatabaseFull: (507, "disk_full", "there is no room on the server's disk"),
+    DatabaseReadOnly: (507, "disk_read_only", "the server's disk may not be written to"),
+    DatabaseBusy: (503, "database_locked", "another program keeps the server's database locked"),
+    DatabaseDamaged: (503, "database_damaged", "a part of the server's database cannot be read"),
+    DatabaseProblem: (503, "database_error", "the server's disk refuses"),
 }
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -193,12 +194,10 @@ def _system_error(request: web.Request, error: OSError) -> web.Response:
 
 
 def _database_error(request: web.Request, error: DatabaseProblem) -> web.Response:
-    """Nothing was changed: what was asked for can be asked for again."""
+    """Nothing was changed: what was asked for can be asked for again. Which file it is stands in the log alone."""
     log.warning("%s %s: %s", request.method, request.path, error)
-    status, code = next(
-        (told for kind, told in _DATABASE_ERRORS.items() if isinstance(error, kind)), (503, "database_error")
-    )
-    response = error_answer(status, code, f"Nothing was changed: {error.problem}", error.remedy)
+    status, code, why = next(told for kind, told in _DATABASE_ERRORS.items() if isinstance(error, kind))
+    response = error_answer(status, code, f"This could not be done: {why}", error.remedy)
     if status == 503:
         response.headers["Retry-After"] = "5"
     return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from limner.accounts import Preferences
 from limner.database import Database
 from limner.files.assets import AssetStore
 
@@ -21,6 +22,7 @@ class Library:
         self.workflows = WorkflowStore(self.database)
         self.batches = BatchStore(self.database)
         self.assets = AssetStore(self.database)
+        self.preferences = Preferences(self.database)
 
     def close(self) -> None:
         self.database.close()
