@@ -15,6 +15,7 @@ from limner.database import Database, DatabaseProblem, Lock, damaged, moved, ope
 from limner.queue import JobQueue, MemoryQueue, SqliteQueue
 from limner.runs import Bus, EventLog, History, MemoryHistory, SqliteHistory, adopt_history
 from limner.settings import Settings
+from limner.workflows.library import NAME as LIBRARY
 
 from .listening import CannotServe
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 WHOLE = ("places", "works", "counter")
 """The tables of the queue: without them no server starts on a damaged database, as jobs could be lost."""
+LIBRARY_WHOLE = ("workflows", "settings")
+"""The same of what users have made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,12 @@ def data_folder(settings: Settings) -> Path:
 
 
 async def stores(settings: Settings, closing: AsyncExitStack) -> Stores:
-    """The stores of this port, until the context ends. Raises CannotServe."""
-    if settings.port == 0:
-        return Stores(MemoryQueue(), MemoryHistory(), Bus())
+    """The stores of this port, until the context ends; all databases are mended first. Raises CannotServe."""
     folder = data_folder(settings)
     try:
+        mended(folder / LIBRARY, "library", LIBRARY_WHOLE)
+        if settings.port == 0:
+            return Stores(MemoryQueue(), MemoryHistory(), Bus())
         closing.callback(Lock(folder / f"server-{settings.port}.lock").close)
         database = _database(folder, settings.port)
         closing.callback(database.close)

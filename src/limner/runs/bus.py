@@ -97,6 +97,19 @@ class Bus:
         kept = (self._ring[number % size] for number in range(begin, end + 1))
         return tuple(message for message in kept if message is not None), max(end, sequence)
 
+    def begin_of(self, run: str) -> int:
+        """The number after which a run begins, as far as it is kept; that of the latest message for an unknown one."""
+        first = None
+        if self._log is not None:
+            try:
+                first = self._log.first_of(run)
+            except DatabaseProblem as error:
+                logger.warning("what happened before cannot be told: %s", error)
+        if first is None:
+            found = (message for message in self if message.run == run)
+            first = next((message.sequence for message in found), self.last + 1)
+        return first - 1
+
     def _logged(self, log: EventLog, sequence: int, limit: int) -> list[Message]:
         try:
             return log.read(sequence, self.first - 1, limit)

@@ -249,6 +249,9 @@ class OwnedFeed:
     def last(self) -> int:
         return self._feed.last
 
+    def begin_of(self, run: str) -> int:
+        return self._feed.begin_of(run)
+
     def subscribe(self, since: int | None = None) -> Reader:
         return OwnedReader(self._feed.subscribe(since), self._owns)
 

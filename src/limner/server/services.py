@@ -125,6 +125,10 @@ class Feed(Protocol):
         """The number of the latest message."""
         ...
 
+    def begin_of(self, run: str) -> int:
+        """The number after which a run begins, as far as it is kept."""
+        ...
+
     def subscribe(self, since: int | None = None) -> Reader:
         """Read from now on (None), or what is kept with a number above `since` and then on."""
         ...

@@ -112,3 +112,18 @@ async def test_what_a_later_version_wrote_is_passed_over(database: Database) -> 
     await database.write(lambda file: file.execute("UPDATE events SET kind = 'RunRenamed' WHERE sequence = 1"))
     await database.write(lambda file: file.execute("UPDATE events SET body = '{' WHERE sequence = 2"))
     assert Bus(log=EventLog(database)).subscribe(since=0).take() == ()
+
+
+async def test_a_run_is_told_from_its_beginning(database: Database) -> None:
+    bus = Bus(size=8, log=EventLog(database))
+    for name in ("a", "b", "c"):
+        bus.tell([RunStarted(name, 1), *(StepStarted(name, n, str(n), "") for n in range(20))], name, None)
+    await flushed(database)
+    assert [bus.begin_of(name) for name in ("a", "b", "c", "nobody")] == [0, 21, 42, 63]
+    assert bus.subscribe(since=bus.begin_of("b")).take(1)[0].body == RunStarted("b", 1)
+
+
+def test_without_a_log_a_run_begins_where_memory_does() -> None:
+    bus = Bus(size=4)
+    bus.tell([RunStarted("a", 1), RunFinished("a", 2, "done"), RunStarted("b", 1)], "a", None)
+    assert (bus.begin_of("a"), bus.begin_of("nobody")) == (0, 3)

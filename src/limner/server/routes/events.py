@@ -42,7 +42,7 @@ async def job_events(request: web.Request) -> web.StreamResponse:
     if served.queue.place(run) is None and served.history.get(run) is None:
         not_found(f"There is no job {run}", "See /jobs for those that there are")
     last = served.bus.last if served.history.get(run) is not None else None
-    return await _stream(request, run, begin=0, ends=True, last=last)
+    return await _stream(request, run, begin=served.bus.begin_of(run), ends=True, last=last)
 
 
 async def _stream(
