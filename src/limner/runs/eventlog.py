@@ -90,7 +90,7 @@ class EventLog:
     def first_of(self, run: str) -> int | None:
         """The number of the first message of a run, None where none is kept. Raises DatabaseProblem."""
         ((first,),) = self._database.rows("SELECT min(sequence) FROM events WHERE run = ?", (run,))
-        return first
+        return None if first is None else int(first)
 
     def _messages(self, rows: Sequence[tuple[int, float, str, str | None, str, bytes]]) -> Iterator[Message]:
         for sequence, time, run, client, kind, body in rows:

@@ -120,7 +120,7 @@ async def test_a_run_is_told_from_its_beginning(database: Database) -> None:
         bus.tell([RunStarted(name, 1), *(StepStarted(name, n, str(n), "") for n in range(20))], name, None)
     await flushed(database)
     assert [bus.begin_of(name) for name in ("a", "b", "c", "nobody")] == [0, 21, 42, 63]
-    assert bus.subscribe(since=bus.begin_of("b")).take(1)[0].body == RunStarted("b", 1)
+    assert bus.subscribe(since=bus.begin_of("b")).take(1)[0].body == RunStarted("b", 1, [])
 
 
 def test_without_a_log_a_run_begins_where_memory_does() -> None:
