@@ -212,7 +212,10 @@ async def test_unknown_ids_are_told_as_such(served: Serving) -> None:
     assert (await served.client.get("/jobs/nothing")).status == 404
     assert (await served.client.post("/jobs/nothing/cancel")).status == 404
     answer = await served.client.get("/history/nothing")
-    assert (answer.status, await answer.json()) == (200, {})
+    assert (answer.status, (await answer.json())["error"]["type"]) == (404, "not_found")
+    await served.services.queue.hold()
+    answer = await served.client.get(f"/history/{await served.queue(chain())}")
+    assert (answer.status, await answer.json()) == (200, {})  # while it waits or runs
     told = await (await served.client.post("/queue", json={"delete": ["nothing"]})).json()
     assert told["deleted"] == []
 

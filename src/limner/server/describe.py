@@ -34,8 +34,8 @@ class File(str):
 class Description:
     """A route: the types of its query, body (JSON), form and answer; None where it has none.
 
-    `media` are the types of an answer that is not JSON. `status` is that of a success; `more` are others that are not
-    errors. `loose`: the body may be left out.
+    An answer of several types is a tuple of them. `media` are the types of an answer that is not JSON. `status` is that
+    of a success; `more` are others that are not errors. `loose`: the body may be left out; `raw`: it may be anything.
     """
 
     query: Any = None
@@ -46,6 +46,7 @@ class Description:
     status: int = 200
     more: tuple[int, ...] = ()
     loose: bool = False
+    raw: bool = False
 
 
 def describes(**said: Any) -> Callable[[H], H]:

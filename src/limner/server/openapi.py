@@ -47,15 +47,17 @@ class Error(msgspec.Struct):
 def document(routes: Iterable[web.RouteDef], version: str) -> dict[str, Any]:
     """The whole document of these routes."""
     described = [(route, description(route.handler) or Description()) for route in routes]
-    kinds = [Error]
+    kinds: list[Any] = [Error]
     for _, said in described:
-        kinds += [kind for kind in (said.query, said.body, said.form, said.answer) if kind is not None]
+        kinds += [kind for kind in (said.query, said.body, said.form, *_answers(said)) if kind is not None]
     schemas, components = msgspec.json.schema_components(kinds, schema_hook=_hook, ref_template=REFERENCE)
     known = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route, said in described:
         entry = _operation(route, said, known, components)
         paths.setdefault(plain_path(route.path), {})[route.method.lower()] = entry
+    queries = {said.query.__name__ for _, said in described if said.query is not None}  # told as parameters
+    components = {name: schema for name, schema in components.items() if name not in queries}
     return {
         "openapi": VERSION,
         "info": {"title": "Limner", "version": version, "description": __doc__.split("\n", maxsplit=1)[0]},
@@ -70,6 +72,10 @@ def document(routes: Iterable[web.RouteDef], version: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _answers(said: Description) -> tuple[Any, ...]:
+    return said.answer if isinstance(said.answer, tuple) else (said.answer,)
 
 
 def plain_path(path: str) -> str:
@@ -101,6 +107,8 @@ def _operation(
     content = {
         media: {"schema": known[id(kind)]} for media, kind in ((JSON, said.body), (FORM, said.form)) if kind is not None
     }
+    if said.raw:
+        content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     if content:
         entry["requestBody"] = {"required": not said.loose, "content": content}
     return entry
@@ -147,7 +155,8 @@ def _given(schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(said: Description, known: Mapping[int, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {media: {} for media in said.media}
     if said.answer is not None:
-        content[JSON] = {"schema": known[id(said.answer)]}
+        schemas = [known[id(kind)] for kind in _answers(said)]
+        content[JSON] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
     responses: dict[str, Any] = {}
     for status in (said.status, *said.more):
         empty = status in (204, 304) or status == HTTPStatus.SWITCHING_PROTOCOLS

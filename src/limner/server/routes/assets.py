@@ -19,6 +19,7 @@ from ..auth import identity
 from ..describe import describes, read_query, words
 from ..endpoints import LIBRARY
 from ..services import services
+from ..shapes import Pagination
 from ..states import outputs_of
 from .view import file_response
 
@@ -267,28 +268,21 @@ class JobAsset(msgspec.Struct, omit_defaults=True):
     created_at: str = ""
 
 
-class PageTold(msgspec.Struct):
-    offset: int
-    limit: int
-    total: int
-    has_more: bool
-
-
 class JobAssets(msgspec.Struct):
     job_id: str
     assets: list[JobAsset]
-    pagination: PageTold
+    pagination: Pagination
 
 
-class PageQuery(msgspec.Struct):
+class JobAssetsQuery(msgspec.Struct):
     limit: Annotated[int, Meta(ge=1)] = 500
     offset: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
-@describes(query=PageQuery, answer=JobAssets)
+@describes(query=JobAssetsQuery, answer=JobAssets)
 async def job_assets(request: web.Request) -> web.Response:
     """The files that a job has made, as assets."""
-    query, served, job = read_query(request, PageQuery), services(request), request.match_info["job"]
+    query, served, job = read_query(request, JobAssetsQuery), services(request), request.match_info["job"]
     entry = served.history.get(job)
     if entry is None and served.queue.place(job) is None:
         not_found(f"There is no job {job}", "See /jobs for those that there are")

@@ -44,6 +44,7 @@ from ..auth import identity
 from ..describe import describes, read_body, read_query
 from ..endpoints import LIBRARY, find, with_values
 from ..services import Services, services
+from ..shapes import Pagination
 from ..states import ENDED, STATES, error_of, outputs_of, state_of
 from ..submission import Options, prepared, queued, read_options
 from ..webhooks import WEBHOOKS
@@ -90,16 +91,9 @@ class BatchTold(msgspec.Struct):
     url: str
 
 
-class Page(msgspec.Struct):
-    offset: int
-    limit: int
-    total: int
-    has_more: bool
-
-
 class BatchList(msgspec.Struct):
     batches: list[BatchTold]
-    pagination: Page
+    pagination: Pagination
 
 
 class Result(msgspec.Struct, omit_defaults=True):
@@ -115,10 +109,10 @@ class Result(msgspec.Struct, omit_defaults=True):
 
 class Results(msgspec.Struct):
     results: list[Result]
-    pagination: Page
+    pagination: Pagination
 
 
-class PageQuery(msgspec.Struct):
+class BatchPageQuery(msgspec.Struct):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     offset: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
@@ -215,10 +209,10 @@ async def _queue(
         raise
 
 
-@describes(query=PageQuery, answer=BatchList)
+@describes(query=BatchPageQuery, answer=BatchList)
 async def list_batches(request: web.Request) -> web.Response:
     """The batches, the latest first."""
-    query, served, library = read_query(request, PageQuery), services(request), request.app[LIBRARY]
+    query, served, library = read_query(request, BatchPageQuery), services(request), request.app[LIBRARY]
     total, found = library.batches.page(_owner(request), query.limit, query.offset)
     told = await asyncio.to_thread(lambda: [_told(served, library, batch) for batch in found])
     return answer({"batches": told, "pagination": _page(query, len(found), total)})
@@ -231,10 +225,10 @@ async def get_batch(request: web.Request) -> web.Response:
     return answer(await asyncio.to_thread(_told, served, library, batch))
 
 
-@describes(query=PageQuery, answer=Results)
+@describes(query=BatchPageQuery, answer=Results)
 async def get_results(request: web.Request) -> web.Response:
     """The jobs of a batch in their order, with what they have made."""
-    query, served, library = read_query(request, PageQuery), services(request), request.app[LIBRARY]
+    query, served, library = read_query(request, BatchPageQuery), services(request), request.app[LIBRARY]
     batch = _find(request)
     names = _output_names(request, batch)
     total = len(library.batches.jobs(batch.id))
@@ -350,7 +344,7 @@ def _output_names(request: web.Request, batch: Batch) -> dict[str, str]:
     return {} if kept is None else {output.node: output.name for output in kept.outputs}
 
 
-def _page(query: PageQuery, given: int, total: int) -> dict[str, Any]:
+def _page(query: BatchPageQuery, given: int, total: int) -> dict[str, Any]:
     more = query.offset + given < total
     return {"offset": query.offset, "limit": query.limit, "total": total, "has_more": more}
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 
 from ..answers import answer, bad_request, read_object
+from ..describe import describes
 from ..services import services
+from ..shapes import Nothing
 
 
+class InterruptBody(msgspec.Struct, omit_defaults=True):
+    prompt_id: str | None = None
+
+
+class FreeBody(msgspec.Struct):
+    unload_models: bool = False
+    free_memory: bool = False
+
+
+@describes(body=InterruptBody, answer=Nothing, loose=True)
 async def interrupt(request: web.Request) -> web.Response:
     """Stop the run `prompt_id`, or whatever runs; one that does not run is left alone."""
     body = await read_object(request, empty=True)
@@ -18,6 +31,7 @@ async def interrupt(request: web.Request) -> web.Response:
     return answer({})
 
 
+@describes(body=FreeBody, answer=Nothing, loose=True)
 async def free(request: web.Request) -> web.Response:
     """`unload_models`: unload what no run uses; `free_memory`: forget cached results too."""
     body = await read_object(request, empty=True)

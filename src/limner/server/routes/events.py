@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Annotated
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from limner.comfy.frames import Frame
 from limner.engine.events import RunFinished
 
 from ..answers import not_found, whole_number
+from ..describe import describes
 from ..services import services
 from ..socket import SOCKETS
 
@@ -20,11 +24,30 @@ LONGEST_ID = 18
 """Digits of a Last-Event-ID that can be one of ours."""
 
 
+Since = Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Replays what is kept above this sequence.")]
+
+
+class SocketQuery(msgspec.Struct):
+    clientId: Annotated[str, Meta(description="Whose runs are heard of; left out: everyone's.")] = ""
+    since: Since = None
+
+
+class EventsQuery(msgspec.Struct):
+    prompt_id: Annotated[str | None, Meta(description="Only this run.")] = None
+    since: Since = None
+
+
+class JobEventsQuery(msgspec.Struct):
+    since: Since = None
+
+
+@describes(query=SocketQuery, status=101)
 async def websocket(request: web.Request) -> web.WebSocketResponse:
     """Frames of runs and of the queue. Query: `clientId`, `since`."""
     return await request.app[SOCKETS].serve(request)
 
 
+@describes(query=EventsQuery, media=("text/event-stream",))
 async def events(request: web.Request) -> web.StreamResponse:
     """The JSON frames as server-sent events, each with its sequence as id.
 
@@ -33,6 +56,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     return await _stream(request, request.query.get("prompt_id"))
 
 
+@describes(query=JobEventsQuery, media=("text/event-stream",))
 async def job_events(request: web.Request) -> web.StreamResponse:
     """One job's frames as server-sent events, from its beginning as far as they are kept, to its end.
 

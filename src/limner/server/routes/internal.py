@@ -7,20 +7,45 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from limner.files import MEDIA_FOLDERS
 
 from ..answers import answer, bad_request, read_object
+from ..describe import describes
 from ..services import services
+from ..shapes import Nothing
 from ..socket import SOCKETS
 
 
+class LogEntry(msgspec.Struct):
+    t: str
+    m: str
+
+
+class Terminal(msgspec.Struct):
+    cols: int
+    rows: int
+
+
+class RawLogs(msgspec.Struct):
+    entries: list[LogEntry]
+    size: Terminal
+
+
+class FollowBody(msgspec.Struct):
+    clientId: str
+    enabled: bool = False
+
+
+@describes(answer=str)
 async def logs(request: web.Request) -> web.Response:
     """The latest log as one text."""
     return answer("".join(f"{line.time} - {line.text}\n" for line in services(request).logs.lines()))
 
 
+@describes(answer=RawLogs)
 async def raw_logs(request: web.Request) -> web.Response:
     """The latest log line by line."""
     entries = [{"t": line.time, "m": f"{line.text}\n"} for line in services(request).logs.lines()]
@@ -28,6 +53,7 @@ async def raw_logs(request: web.Request) -> web.Response:
     return answer({"entries": entries, "size": {"cols": size.columns, "rows": size.lines}})
 
 
+@describes(body=FollowBody, answer=Nothing)
 async def subscribe_logs(request: web.Request) -> web.Response:
     """Send new log lines to a socket, or stop: `{"clientId": ..., "enabled": true}`."""
     body = await read_object(request)
@@ -38,6 +64,7 @@ async def subscribe_logs(request: web.Request) -> web.Response:
     return answer({})
 
 
+@describes(answer=dict[str, list[str]])
 async def folder_paths(request: web.Request) -> web.Response:
     """The search paths of every kind of model, and the folders of inputs and outputs."""
     folders = services(request).folders
@@ -46,6 +73,7 @@ async def folder_paths(request: web.Request) -> web.Response:
     return answer(paths | more)
 
 
+@describes(answer=list[str])
 async def files(request: web.Request) -> web.Response:
     """The names of the files in input, output or temp, the latest first."""
     name = request.match_info["folder"]

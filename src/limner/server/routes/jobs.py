@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from limner.comfy.history import PAUSED, PENDING, RUNNING, described_entry, described_job
 from limner.queue import Job, State
 from limner.runs.entry import SECRETS
 
-from ..answers import ApiError, answer, bad_request, ids, not_found, read_object, whole_number
+from ..answers import ApiError, answer, bad_request, ids, not_found, read_object
+from ..describe import describes, read_query
 from ..services import Services, services
+from ..shapes import Job as JobTold
+from ..shapes import JobDetail, JobStand, Pagination
 from ..states import AS_EDITOR, ENDED, QUEUED, REQUEUED, STATES, live_state
 from ..submission import read_priority
 
@@ -26,25 +31,77 @@ LARGEST_PAGE = 1000
 LIVE = {State.RUNNING: RUNNING, State.WAITING: PENDING, State.PAUSED: PAUSED}
 """The states of jobs in the queue, as the editor calls them, in the order in which they are listed."""
 OF_STATE = {State.RUNNING: {"running"}, State.WAITING: {QUEUED, REQUEUED}, State.PAUSED: {"paused"}}
-SORTS = {"created_at": "create_time", "execution_duration": "execution_duration"}
 
 
+class JobsQuery(msgspec.Struct):
+    status: Annotated[str, Meta(description="States, or the editor's words for them; with commas.")] = ""
+    workflow_id: str = ""
+    sort_by: Annotated[str, Meta(pattern="^(created_at|execution_duration)$")] | None = None
+    sort_order: Annotated[str, Meta(pattern="^(asc|desc)$")] | None = None
+    limit: Annotated[int, Meta(ge=1)] = PAGE
+    offset: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class JobsPage(msgspec.Struct):
+    jobs: list[JobTold]
+    pagination: Pagination
+
+
+class Explained(msgspec.Struct):
+    """Why each step ran or did not."""
+
+    job_id: str
+    counts: dict[str, int]
+    steps: list[dict[str, Any]]
+
+
+class StatusTold(msgspec.Struct):
+    """`status` in the editor's words."""
+
+    job_id: str
+    status: str
+
+
+class MoveBody(msgspec.Struct, omit_defaults=True):
+    """Right before or right after another job."""
+
+    before: str | None = None
+    after: str | None = None
+
+
+class PriorityBody(msgspec.Struct):
+    priority: Annotated[int, Meta(ge=-1000, le=1000)]
+
+
+class CancelTold(msgspec.Struct):
+    job_id: str
+    cancelled: bool
+
+
+class CancelBody(msgspec.Struct):
+    job_ids: list[str]
+
+
+class CancelledJobs(msgspec.Struct):
+    cancelled: list[str]
+
+
+@describes(query=JobsQuery, answer=JobsPage)
 async def list_jobs(request: web.Request) -> web.Response:
     """Jobs, those that run first, then those that wait or are paused, then the latest that have ended.
 
     Query: `status` (states, or the editor's words for them; several with commas), `workflow_id`, `sort_by`
     (created_at, execution_duration), `sort_order` (asc, desc), `limit`, `offset`.
     """
-    limit = min(whole_number(request, "limit", low=1) or PAGE, LARGEST_PAGE)
-    offset = whole_number(request, "offset") or 0
-    served, states = services(request), _states(request)
+    query = read_query(request, JobsQuery)
+    limit, offset = min(query.limit, LARGEST_PAGE), query.offset
+    served, states = services(request), _states(query.status)
     plain = not {"sort_by", "sort_order", "workflow_id"}.intersection(request.query)
     if plain and states.issuperset(ENDED):
         total, page = _page(served, states, offset, limit)
     else:
-        jobs = _sorted(request, _jobs(served, states))
-        workflow = request.query.get("workflow_id")
-        chosen = [job for job in jobs if not workflow or job["workflow_id"] == workflow]
+        jobs = _sorted(query, _jobs(served, states))
+        chosen = [job for job in jobs if not query.workflow_id or job["workflow_id"] == query.workflow_id]
         total, page = len(chosen), chosen[offset : offset + limit]
     more = offset + len(page) < total
     pages = {"offset": offset, "limit": limit, "total": total, "has_more": more}
@@ -95,8 +152,7 @@ def _chosen(served: Services, state: State, states: frozenset[str]) -> list[Job]
     return [job for place in found if (job := served.queue.find(place.id)) is not None]
 
 
-def _states(request: web.Request) -> frozenset[str]:
-    text = request.query.get("status", "")
+def _states(text: str) -> frozenset[str]:
     names = {part.strip() for part in text.split(",") if part.strip()}
     unknown = names.difference(STATES, AS_EDITOR.values())
     if unknown:
@@ -112,16 +168,11 @@ def _jobs(served: Services, states: frozenset[str]) -> list[dict[str, Any]]:
     return jobs
 
 
-def _sorted(request: web.Request, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    by, order = request.query.get("sort_by"), request.query.get("sort_order", "desc")
-    if order not in ("asc", "desc"):
-        bad_request(f"There is no sort order {order!r}", "Use asc or desc")
-    if by is None:
-        return jobs if "sort_order" not in request.query or order == "desc" else jobs[::-1]
-    if by not in SORTS:
-        bad_request(f"Jobs cannot be sorted by {by!r}", f"Use one of {', '.join(SORTS)}")
-    key = _duration if by == "execution_duration" else _created
-    return sorted(jobs, key=key, reverse=order == "desc")
+def _sorted(query: JobsQuery, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if query.sort_by is None:
+        return jobs[::-1] if query.sort_order == "asc" else jobs
+    key = _duration if query.sort_by == "execution_duration" else _created
+    return sorted(jobs, key=key, reverse=query.sort_order != "asc")
 
 
 def _created(job: Mapping[str, Any]) -> float:
@@ -133,6 +184,7 @@ def _duration(job: Mapping[str, Any]) -> float:
     return float(end - start) if start is not None and end is not None else 0.0
 
 
+@describes(answer=JobDetail)
 async def get_job(request: web.Request) -> web.Response:
     """One job with its workflow and outputs; 404 for an unknown one."""
     served, name = services(request), request.match_info["job"]
@@ -147,6 +199,7 @@ async def get_job(request: web.Request) -> web.Response:
     not_found(f"There is no job {name}", "See /jobs for those that there are")
 
 
+@describes(answer=Explained)
 async def explain_job(request: web.Request) -> web.Response:
     """Why each step of a job ran, was cached or was skipped; known of the latest jobs since the server's start."""
     served, name = services(request), request.match_info["job"]
@@ -164,6 +217,7 @@ async def explain_job(request: web.Request) -> web.Response:
     return answer({"job_id": name, "counts": counts, "steps": [asdict(reason) for reason in reasons]})
 
 
+@describes(answer=StatusTold)
 async def pause_job(request: web.Request) -> web.Response:
     """Stop a running job at its next check, or keep a waiting one, until it is resumed; what it has done is kept."""
     served, name = services(request), request.match_info["job"]
@@ -172,6 +226,7 @@ async def pause_job(request: web.Request) -> web.Response:
     return answer({"job_id": name, "status": PAUSED})
 
 
+@describes(answer=StatusTold)
 async def resume_job(request: web.Request) -> web.Response:
     """Let a paused job go on from where it was, when it is its turn; a job that waits or runs is left as it is."""
     served, name = services(request), request.match_info["job"]
@@ -193,6 +248,7 @@ def _no_live_job(served: Services, name: str) -> NoReturn:
     not_found(f"There is no job {name}", "See /jobs for those that there are")
 
 
+@describes(body=MoveBody, answer=JobStand)
 async def move_job(request: web.Request) -> web.Response:
     """Put a waiting job right before or after another one: `{"before": id}` or `{"after": id}`.
 
@@ -207,6 +263,7 @@ async def move_job(request: web.Request) -> web.Response:
     return answer({"job_id": name, **_stand(served, name)})
 
 
+@describes(body=PriorityBody, answer=JobStand)
 async def prioritise_job(request: web.Request) -> web.Response:
     """Give a waiting or paused job another priority: `{"priority": 5}`; higher ones run first."""
     served, name = services(request), request.match_info["job"]
@@ -232,6 +289,7 @@ def _not_waiting(served: Services, *names: str) -> NoReturn:
     raise ApiError(409, "job_not_waiting", f"The job {names[0]} began meanwhile", "It need not be moved any more")
 
 
+@describes(answer=CancelTold)
 async def cancel_job(request: web.Request) -> web.Response:
     """Take a waiting job out of the queue, or stop a running one; one that has ended is left as it is."""
     served, name = services(request), request.match_info["job"]
@@ -240,6 +298,7 @@ async def cancel_job(request: web.Request) -> web.Response:
     return answer({"job_id": name, "cancelled": True})
 
 
+@describes(body=CancelBody, answer=CancelledJobs)
 async def cancel_jobs(request: web.Request) -> web.Response:
     """The same for several: `{"job_ids": [...]}`."""
     body = await read_object(request)

@@ -14,6 +14,7 @@ from aiohttp import web
 from limner.files import checked
 
 from ..answers import answer, not_found
+from ..describe import describes
 from ..frontend import serve
 from ..services import Services, services
 
@@ -29,6 +30,7 @@ def _packs(served: Services) -> Iterator[Path]:
             yield from sorted(path for path in root.iterdir() if path.is_dir())
 
 
+@describes(answer=dict[str, list[str]])
 async def workflow_templates(request: web.Request) -> web.Response:
     """The packs' example workflows, by pack."""
     return answer(await asyncio.to_thread(_templates, services(request)))
@@ -43,6 +45,7 @@ def _templates(served: Services) -> dict[str, list[str]]:
     return found
 
 
+@describes(media=("*/*",))
 async def workflow_template(request: web.Request) -> web.FileResponse:
     """One example workflow of a pack, or a picture beside it."""
     served, matched = services(request), request.match_info
@@ -61,6 +64,7 @@ def _template(served: Services, pack: str, name: str) -> Path:
     not_found(f"The pack {pack} has no template {name!r}", "See /workflow_templates for those that there are")
 
 
+@describes(answer=dict[str, dict[str, Any]])
 async def translations(request: web.Request) -> web.Response:
     """The packs' texts for the editor, by language."""
     return answer(await asyncio.to_thread(_translations, services(request)))

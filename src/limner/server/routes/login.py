@@ -14,10 +14,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import msgspec
 from aiohttp import hdrs, web
 
 from ..answers import ApiError, answer, read_form, read_object, unicode
 from ..auth import COOKIE, LOGIN, client_key, identified
+from ..describe import describes
 from ..limits import Rate
 from ..proxies import trusted
 from ..services import Services, services
@@ -28,6 +30,22 @@ AT_ONCE = 2
 LONGEST = 4096
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 FAILED = "That name and password do not go together."
+
+
+class LoginBody(msgspec.Struct):
+    """`next` is the page to go on to."""
+
+    username: str
+    password: str
+    next: str = "/"
+
+
+class LoginQuery(msgspec.Struct):
+    next: str = "/"
+
+
+class LoggedIn(msgspec.Struct):
+    user: str
 
 
 class Attempts:
@@ -46,6 +64,7 @@ def _template() -> Template:
     return Template((Path(__file__).parents[1] / "login.html").read_text("utf-8"))
 
 
+@describes(query=LoginQuery, media=("text/html",))
 async def login_page(request: web.Request) -> web.Response:
     """The page to log in on. Query: `next`, the page to go on to."""
     served = services(request)
@@ -60,6 +79,7 @@ async def login_page(request: web.Request) -> web.Response:
     return _page(request.query.get("next", "/"), user=user)
 
 
+@describes(body=LoginBody, form=LoginBody, answer=LoggedIn, more=(303,))
 async def login(request: web.Request) -> web.Response:
     """Log in with `username` and `password`, as a form or as JSON; sets the cookie."""
     served = services(request)
@@ -87,6 +107,7 @@ async def login(request: web.Request) -> web.Response:
     return response
 
 
+@describes(status=303)
 async def logout(request: web.Request) -> web.Response:
     """Log out: the cookie is worth nothing any more."""
     served = services(request)

@@ -9,14 +9,17 @@ import json
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from aiohttp import hdrs, web
+from msgspec import Meta
 
 from limner.files import BadFile, FileProblem, MissingFile, checked, media_kind
 
 from ..answers import answer, bad_request, read_object
 from ..assets import HIDDEN_FOLDERS
+from ..describe import describes
 from ..services import Services, services
 
 PREVIEW_SUFFIXES = (".preview", "")
@@ -26,23 +29,57 @@ NAMES = ("name", "model", "model_name", "filename", "ckpt_name")
 """Bytes of a safetensors header that are read for its metadata."""
 
 
+class Folder(msgspec.Struct):
+    name: str
+    folders: list[str]
+
+
+class ModelFile(msgspec.Struct):
+    name: str
+    pathIndex: int
+    size: int
+    modified: float
+    created: float
+
+
+class ModelBody(msgspec.Struct, omit_defaults=True):
+    """A file of a model folder."""
+
+    name: str
+    folder: str = "checkpoints"
+
+
+class ModelTold(msgspec.Struct, omit_defaults=True):
+    status: str
+    folder: str = ""
+    name: str = ""
+
+
+class MetadataQuery(msgspec.Struct):
+    filename: Annotated[str, Meta(min_length=1)]
+
+
+@describes(answer=list[str])
 async def list_folders(request: web.Request) -> web.Response:
     """The kinds of models, and `configs` and `custom_nodes`, as ComfyUI lists them."""
     return answer(list(services(request).folders.models))
 
 
+@describes(answer=list[str])
 async def list_models(request: web.Request) -> web.Response:
     """The files of one kind; 404 for a kind that there is not."""
     folders = services(request).folders
     return answer(await asyncio.to_thread(folders.model_files, request.match_info["folder"]))
 
 
+@describes(answer=list[str])
 async def embeddings(request: web.Request) -> web.Response:
     """The names of textual-inversion embeddings, without their endings."""
     names = await asyncio.to_thread(services(request).folders.model_files, "embeddings")
     return answer([os.path.splitext(name)[0] for name in names])
 
 
+@describes(answer=list[Folder])
 async def experiment_folders(request: web.Request) -> web.Response:
     """The kinds of models, each with its search paths."""
     models = services(request).folders.models
@@ -55,6 +92,7 @@ async def experiment_folders(request: web.Request) -> web.Response:
     )
 
 
+@describes(answer=list[ModelFile])
 async def experiment_models(request: web.Request) -> web.Response:
     """The files of one kind, each with the search path that it is in, its size and times."""
     served, kind = services(request), request.match_info["folder"]
@@ -76,6 +114,7 @@ def _files(served: Services, kind: str) -> list[dict[str, Any]]:
     return found
 
 
+@describes(media=("image/webp",))
 async def preview(request: web.Request) -> web.Response:
     """The picture beside a model file (`name.preview.png`, `name.png`, ...), or the cover in it; as WebP."""
     matched = request.match_info
@@ -115,6 +154,7 @@ def _escaped(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
+@describes(query=MetadataQuery, answer=dict[str, Any])
 async def view_metadata(request: web.Request) -> web.Response:
     """The metadata in the header of a `.safetensors` file."""
     name = request.query.get("filename", "")
@@ -140,6 +180,7 @@ def _metadata(path: Path) -> Any:
     return metadata
 
 
+@describes(body=ModelBody, answer=ModelTold)
 async def load(request: web.Request) -> web.Response:
     """Load a model file ahead of its use: `{"name": ..., "folder": "checkpoints"}`."""
     body = await read_object(request)
@@ -150,6 +191,7 @@ async def load(request: web.Request) -> web.Response:
     return answer({"status": "loaded", "folder": kind, "name": name})
 
 
+@describes(body=ModelBody, answer=ModelTold, loose=True)
 async def unload(request: web.Request) -> web.Response:
     """Unload the models that no run uses. A `name` is checked, and all are unloaded: they load again when needed."""
     body = await read_object(request, empty=True)

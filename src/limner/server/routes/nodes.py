@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import hdrs, web
 
 from ..answers import answer, not_found
+from ..describe import describes
 from ..services import services
 
 
+@describes(answer=dict[str, dict[str, Any]], more=(304,))
 async def object_info(request: web.Request) -> web.Response:
     """Every node type, with the files that are there now. Answers 304 where nothing has changed."""
     payload = services(request).object_info().whole()
@@ -22,22 +26,26 @@ async def object_info(request: web.Request) -> web.Response:
     return web.Response(body=payload.body, content_type="application/json", headers=headers)
 
 
+@describes(answer=dict[str, dict[str, Any]])
 async def one_object_info(request: web.Request) -> web.Response:
     """One node type; an empty object where there is none, as ComfyUI's clients expect."""
     body = services(request).object_info().one(request.match_info["type"])
     return web.Response(body=body or b"{}", content_type="application/json")
 
 
+@describes(answer=dict[str, Any])
 async def node_replacements(request: web.Request) -> web.Response:
     """Which node types stand in for which missing ones: none are known."""
     return answer({})
 
 
+@describes(answer=dict[str, Any])
 async def global_subgraphs(request: web.Request) -> web.Response:
     """Subgraphs that every workflow may use: those that packs provide; none are installed."""
     return answer({})
 
 
+@describes(answer=dict[str, Any])
 async def global_subgraph(request: web.Request) -> web.Response:
     """One of them."""
     not_found(f"There is no global subgraph {request.match_info['id']!r}")

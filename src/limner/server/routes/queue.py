@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from limner.comfy.history import job_list
 from limner.queue import Job, JobQueue, State
 from limner.runs.entry import SECRETS
 
-from ..answers import answer, bad_request, ids, read_object, whole_number
+from ..answers import answer, bad_request, ids, read_object
+from ..describe import describes, read_query
 from ..services import services
+from ..shapes import JobRow, Pagination
 from ..webhooks import WEBHOOKS
-from .prompts import enqueue
+from .prompts import Queued, enqueue
+
+
+class QueueQuery(msgspec.Struct):
+    limit: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="A page of those that wait.")] = None
+    offset: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class QueueTold(msgspec.Struct, omit_defaults=True):
+    """Jobs as ComfyUI lists them: number, id, prompt, extra data, output nodes. `paused`: none are taken."""
+
+    queue_running: list[JobRow]
+    queue_pending: list[JobRow]
+    paused: bool
+    pagination: Pagination | None = None
+
+
+class QueueBody(msgspec.Struct, omit_defaults=True):
+    """What is to be done: clear the queue, delete jobs, or add one (`prompt`, and what else `POST /prompt` takes)."""
+
+    clear: bool = False
+    delete: list[str] | None = None
+    prompt: dict[str, Any] | None = None
+
+
+class DeletedJobs(msgspec.Struct):
+    deleted: list[str]
+
+
+class Held(msgspec.Struct):
+    paused: bool
 
 
 def described(job: Job) -> list[Any]:
@@ -23,13 +57,14 @@ def described(job: Job) -> list[Any]:
     return job_list(job.number, job.id, replace(job, extra=extra))
 
 
+@describes(query=QueueQuery, answer=QueueTold)
 async def get_queue(request: web.Request) -> web.Response:
     """The jobs that run and that wait; those that are paused stand behind. `paused`: whether none is taken.
 
     `limit` and `offset` give a page of those that wait or are paused.
     """
-    queue, limit = services(request).queue, whole_number(request, "limit", low=1)
-    offset, total = whole_number(request, "offset") or 0, queue.count(State.WAITING) + queue.count(State.PAUSED)
+    queue, query = services(request).queue, read_query(request, QueueQuery)
+    limit, offset, total = query.limit, query.offset, queue.count(State.WAITING) + queue.count(State.PAUSED)
     page = _page(queue, offset, total if limit is None else limit)
     told: dict[str, Any] = {
         "queue_running": [described(job) for job in queue.running()],
@@ -49,6 +84,7 @@ def _page(queue: JobQueue, offset: int, limit: int) -> list[Job]:
     return [*page, *queue.jobs(State.PAUSED, None, max(0, offset - waiting), limit - len(page))]
 
 
+@describes(body=QueueBody, answer=(DeletedJobs, Queued))
 async def post_queue(request: web.Request) -> web.Response:
     """Clear the queue, delete jobs from it, or, with a `prompt`, add one."""
     body = await read_object(request)
@@ -65,17 +101,20 @@ async def post_queue(request: web.Request) -> web.Response:
     return answer({"deleted": removed})
 
 
+@describes(answer=DeletedJobs)
 async def clear_queue(request: web.Request) -> web.Response:
     """Take out every job that waits."""
     return answer({"deleted": list(await services(request).queue.clear())})
 
 
+@describes(answer=Held)
 async def pause_queue(request: web.Request) -> web.Response:
     """Take no more jobs, also after a restart; those that run go on. Jobs can be queued all the while."""
     await services(request).queue.hold()
     return answer({"paused": True})
 
 
+@describes(answer=Held)
 async def resume_queue(request: web.Request) -> web.Response:
     """Take jobs again."""
     await services(request).queue.let_go()

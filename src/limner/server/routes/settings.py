@@ -20,9 +20,11 @@ from aiohttp import web
 from limner.files import FileProblem, write_atomic
 
 from ..answers import answer, read_json, read_object
+from ..describe import describes
 from ..endpoints import LIBRARY
 from ..profiles import profile_folder
 from ..services import services
+from ..shapes import Nothing
 
 log = logging.getLogger(__name__)
 FILE = "comfy.settings.json"
@@ -73,22 +75,26 @@ def _copy(folder: Path, settings: dict[str, Any]) -> None:
     write_atomic(folder / FILE, json.dumps(settings, indent=4).encode())
 
 
+@describes(answer=dict[str, Any])
 async def get_settings(request: web.Request) -> web.Response:
     """All settings."""
     return answer(await read_settings(request))
 
 
+@describes(answer=Any)
 async def get_setting(request: web.Request) -> web.Response:
     """One setting; null where it was never set."""
     return answer((await read_settings(request)).get(request.match_info["name"]))
 
 
+@describes(body=dict[str, Any], answer=Nothing)
 async def post_settings(request: web.Request) -> web.Response:
     """Change several settings; the others stay."""
     await _change(request, await read_object(request))
     return answer({})
 
 
+@describes(body=Any, answer=Nothing)
 async def post_setting(request: web.Request) -> web.Response:
     """Change one setting."""
     await _change(request, {request.match_info["name"]: await read_json(request)})

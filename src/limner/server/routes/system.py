@@ -7,10 +7,12 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import msgspec
 import psutil
 from aiohttp import web
 
 from ..answers import answer
+from ..describe import describes
 from ..services import services
 from ..socket import features
 
@@ -18,6 +20,16 @@ COMFYUI_VERSION = "0.3.64"
 """The version of ComfyUI whose interface this server has; clients compare it with what they need."""
 
 
+class Stats(msgspec.Struct):
+    system: dict[str, Any]
+    devices: list[dict[str, Any]]
+
+
+class Health(msgspec.Struct):
+    status: str
+
+
+@describes(answer=Stats)
 async def system_stats(request: web.Request) -> web.Response:
     """Memory, versions and devices, as ComfyUI tells them."""
     served = services(request)
@@ -46,16 +58,19 @@ def _version(package: str) -> str | None:
         return None
 
 
+@describes(answer=dict[str, Any])
 async def get_features(request: web.Request) -> web.Response:
     """What the server can do."""
     return answer(features(services(request)))
 
 
+@describes(answer=Health)
 async def healthz(_: web.Request) -> web.Response:
     """The server answers."""
     return answer({"status": "ok"})
 
 
+@describes(answer=Health, more=(503,))
 async def readyz(request: web.Request) -> web.Response:
     """Whether runs start at once: 503 while the nodes are still loading."""
     ready = services(request).machine.ready

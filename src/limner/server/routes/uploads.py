@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from aiohttp import web
 from aiohttp.web_request import FileField
+from msgspec import Meta
 from multidict import MultiDictProxy
 
 from limner.files import MEDIA_FOLDERS, below, write_atomic, write_new
 
 from ..answers import answer, bad_request, read_form
+from ..describe import describes
 from ..services import Services, services
 from .view import find
 
@@ -25,6 +28,26 @@ LONGEST_NAME = 200
 MOST_COPIES = 10_000
 
 
+class Kept(msgspec.Struct):
+    """The name that the file was kept under."""
+
+    name: str
+    subfolder: str
+    type: str
+
+
+class UploadForm(msgspec.Struct):
+    image: Annotated[str, Meta(extra_json_schema={"format": "binary"})]
+    type: Annotated[str, Meta(pattern="^(input|output|temp)$")] = "input"
+    subfolder: str = ""
+    overwrite: str = ""
+
+
+class MaskForm(UploadForm, kw_only=True):
+    original_ref: Annotated[str, Meta(description='JSON: {"filename", "subfolder", "type"} of the picture.')]
+
+
+@describes(form=UploadForm, answer=Kept)
 async def upload_image(request: web.Request) -> web.Response:
     """A file `image`, with `subfolder`, `type` and `overwrite`; answers the name that it was kept under."""
     form = await _form(request)
@@ -35,6 +58,7 @@ async def upload_image(request: web.Request) -> web.Response:
     return await _keep(services(request), form, name, data)
 
 
+@describes(form=MaskForm, answer=Kept)
 async def upload_mask(request: web.Request) -> web.Response:
     """A mask `image` for the picture that `original_ref` names, which is kept anew with the mask as its alpha."""
     form = await _form(request)

@@ -7,14 +7,17 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from limner.files import MissingFile, below, media_type, write_atomic
 
 from ..answers import ApiError, answer, bad_request, not_found
+from ..describe import describes
 from ..profiles import profile_folder
 from .settings import FILE as SETTINGS_FILE
 from .view import file_response
@@ -22,6 +25,41 @@ from .view import file_response
 EDITOR_FOLDERS = frozenset({"workflows", "subgraphs"})
 EDITOR_FILES = {"user.css": "", "comfy.templates.json": "[]", "workflows/.index.json": '{"favorites": []}'}
 """What the editor asks for whether it was ever saved or not: it is answered as empty, not as an error."""
+
+
+class ListQuery(msgspec.Struct):
+    dir: Annotated[str, Meta(min_length=1)]
+    recurse: bool = False
+    full_info: bool = False
+    split: bool = False
+
+
+class TreeQuery(msgspec.Struct):
+    path: str = ""
+
+
+class KeepQuery(msgspec.Struct):
+    overwrite: bool = True
+    full_info: bool = False
+
+
+class FileInfo(msgspec.Struct):
+    """Times in milliseconds since 1970."""
+
+    path: str
+    size: int
+    modified: int
+    created: int
+
+
+class TreeEntry(msgspec.Struct, omit_defaults=True):
+    """A file or a directory; `modified` in seconds since 1970."""
+
+    name: str
+    path: str
+    type: str
+    size: int | None = None
+    modified: float | None = None
 
 
 def _flag(request: web.Request, name: str, default: bool = False) -> bool:
@@ -43,6 +81,7 @@ def _described(path: Path, root: Path, full: bool) -> Any:
     return {"path": relative, "size": status.st_size, **times}
 
 
+@describes(query=ListQuery, answer=(list[str], list[list[str]], list[FileInfo]))
 async def list_files(request: web.Request) -> web.Response:
     """The files below `dir`; `recurse`, `full_info` and `split` as in ComfyUI."""
     name = request.query.get("dir", "")
@@ -69,6 +108,7 @@ def _files(root: Path, recurse: bool) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+@describes(query=TreeQuery, answer=list[TreeEntry])
 async def list_tree(request: web.Request) -> web.Response:
     """Everything below `path`: folders first, then files, by name."""
     root = profile_folder(request)
@@ -98,6 +138,7 @@ def _tree(target: Path, root: Path) -> Iterator[dict[str, Any]]:
             yield {"name": name, "path": path.relative_to(root).as_posix(), "type": "file", **more}
 
 
+@describes(media=("*/*",), more=(206,))
 async def get_file(request: web.Request) -> web.StreamResponse:
     """One file."""
     name = request.match_info["file"]
@@ -109,6 +150,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     return file_response(path)
 
 
+@describes(query=KeepQuery, raw=True, answer=(str, FileInfo))
 async def put_file(request: web.Request) -> web.Response:
     """Keep the body as a file; `overwrite=false` refuses to replace one."""
     path = _path(request, request.match_info["file"])
@@ -131,6 +173,7 @@ def _write(path: Path, body: bytes) -> None:
     write_atomic(path, body)
 
 
+@describes(status=204)
 async def delete_file(request: web.Request) -> web.Response:
     """Delete a file."""
     path = _path(request, request.match_info["file"])
@@ -142,6 +185,7 @@ async def delete_file(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@describes(query=KeepQuery, answer=(str, FileInfo))
 async def move_file(request: web.Request) -> web.Response:
     """Rename a file, or move it to another folder; `overwrite=false` refuses to replace one."""
     source, target = _path(request, request.match_info["file"]), _path(request, request.match_info["dest"])

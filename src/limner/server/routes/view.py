@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import hdrs, web
+from msgspec import Meta
 
 from limner.files import MEDIA_FOLDERS, MissingFile, below, media_type, split_annotation
 
 from ..answers import bad_request
+from ..describe import describes
 from ..services import Services, services
 
 INLINE = frozenset({"image", "video", "audio", "model", "font"})
@@ -25,6 +29,18 @@ SANDBOX = "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; 
 """Whatever a file turns out to be, opened as a page it runs nothing and is none of ours."""
 
 
+class NamedQuery(msgspec.Struct):
+    type: Annotated[str, Meta(pattern="^(input|output|temp)$")] = "output"
+    preview: Annotated[str | None, Meta(description="webp;90 or jpeg;90: a smaller encoding of a picture.")] = None
+    channel: Annotated[str, Meta(pattern="^(rgba|rgb|a)$")] = "rgba"
+
+
+class ViewQuery(NamedQuery, kw_only=True):
+    filename: Annotated[str, Meta(min_length=1)]
+    subfolder: str = ""
+
+
+@describes(query=ViewQuery, media=("*/*",), more=(206,))
 async def view(request: web.Request) -> web.StreamResponse:
     """A file by `filename`, `subfolder` and `type` (output, input, temp).
 
@@ -36,6 +52,7 @@ async def view(request: web.Request) -> web.StreamResponse:
     return await _respond(request, name, request.query.get("subfolder", ""), request.query.get("type"))
 
 
+@describes(query=NamedQuery, media=("*/*",), more=(206,))
 async def view_named(request: web.Request) -> web.StreamResponse:
     """A file by its path: `/view/name.png`, `/view/subfolder/name.png`; `type` as above."""
     path = PurePosixPath(request.match_info["filename"])
