@@ -12,6 +12,7 @@ import logging
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from aiohttp import web
 from limner import __version__
 from limner.engine import Engine, RunRequest
 from limner.engine.ports import HostLost
-from limner.files import Folders
+from limner.files import Folders, clear_leftovers
 from limner.queue import Job, JobQueue, State
 from limner.runs import Consumer
 from limner.server import ServerSettings, Services, create_app
@@ -149,6 +150,8 @@ def _tidy(folders: Folders, jobs: Path, queue: JobQueue) -> None:
     if not any(job.attempts for job in unfinished):
         shutil.rmtree(folders.temp, ignore_errors=True)
     folders.temp.mkdir(parents=True, exist_ok=True)
+    written = (folders.output, folders.input, folders.user)
+    threading.Thread(target=clear_leftovers, args=(written,), name="clear leftovers", daemon=True).start()
 
 
 async def _first_schemas(hosts: Hosts, news: HostNews) -> None:

@@ -8,6 +8,7 @@ from .errors import BadFile, CannotWrite, FileProblem, MissingFile, UnknownFolde
 from .extra_paths import ExtraPath, read_extra_paths
 from .folders import MEDIA_FOLDERS, Folders, package_data
 from .kinds import media_kind, media_type
+from .leftovers import clear_leftovers
 from .model_folders import ModelFolder
 from .names import below, checked, split_annotation
 from .save_path import SavePath, fill_tokens, save_path
@@ -26,6 +27,7 @@ __all__ = [
     "UnsafeName",
     "below",
     "checked",
+    "clear_leftovers",
     "fill_tokens",
     "media_kind",
     "media_type",

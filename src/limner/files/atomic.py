@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import CannotWrite
+from .leftovers import unfinished_prefix
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -38,7 +39,7 @@ def write_new(path: Path, data: bytes, *, durable: bool = True) -> bool:
 @contextlib.contextmanager
 def _written_beside(path: Path, data: bytes, durable: bool = True) -> Iterator[str]:
     with _reported(path):
-        descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=unfinished_prefix(), suffix=".part", dir=path.parent)
     try:
         with _reported(path):
             with os.fdopen(descriptor, "wb") as file:
