@@ -97,9 +97,7 @@ def check(base: Path, port: int, client: Client) -> None:
     assert set(client.acknowledged) <= set(history), "a job is lost"
     assert {entry["status"]["status_str"] for entry in history.values()} == {"success"}
     files = Counter(path.name.rpartition("_0")[0] for path in pictures(base))
-    assert files == Counter({name: 1 + int(name[-4:]) % 3 for name in history}), (
-        "a job ran twice, or not to its end"
-    )
+    assert files == Counter({name: 1 + int(name[-4:]) % 3 for name in history}), "a job ran twice, or not to its end"
     shown = {item["filename"] for entry in history.values() for item in entry["outputs"]["3"]["images"]}
     assert shown == {path.name for path in pictures(base)}
     with closing(sqlite3.connect(base / "user" / "limner" / f"server-{port}.sqlite")) as file:

@@ -146,3 +146,50 @@ async def test_jobs_that_wait_are_bounded_for_each_user(shared: Shared) -> None:
     await shared.queue("carl", chain())
     await shared.ask("ann", "POST", "/queue/clear")
     await shared.ask("ann", "POST", "/interrupt")
+
+
+async def test_the_id_of_anothers_run_gives_no_hold_of_it(shared: Shared) -> None:
+    """Whoever queues a job under the id of another's neither hears of that one, stops it, nor replaces it."""
+    ended = await shared.queue("bob", chain(value=7))
+    await shared.served.ended(ended)
+    running = await shared.queue("bob", chain("Wait"))
+    async with asyncio.timeout(5):
+        while not shared.served.services.queue.running():
+            await asyncio.sleep(0.005)
+    for run in (ended, running):
+        status, told = await shared.ask("carl", "POST", "/prompt", json={"prompt": chain(), "prompt_id": run})
+        assert status == 409 and told["error"]["type"] == "duplicate_prompt_id"
+        assert (await shared.ask("carl", "GET", f"/jobs/{run}"))[0] == 404
+    await shared.ask("carl", "POST", "/interrupt", json={"prompt_id": running})
+    assert (await shared.ask("bob", "GET", f"/jobs/{running}"))[1]["status"] == "in_progress"
+    assert ended in (await shared.ask("bob", "GET", "/history"))[1]
+    assert (await shared.ask("carl", "GET", f"/jobs/{running}/events"))[0] == 404
+    await shared.ask("bob", "POST", "/interrupt")
+
+
+async def test_nobody_but_an_admin_comes_before_others(shared: Shared) -> None:
+    await shared.queue("ann", chain("Wait"))
+    async with asyncio.timeout(5):
+        while not shared.served.services.queue.running():
+            await asyncio.sleep(0.005)
+    queue = shared.served.services.queue
+    bob = [await shared.queue("bob", chain(value=value)) for value in (1, 2)]
+    carl = [await shared.queue("carl", chain(value=3))]
+    carl.append(await shared.queue("carl", chain(value=4), front=True))
+    carl.append(await shared.queue("carl", chain(value=5), number=-1000))
+    assert [job.id for job in queue.waiting()] == [*bob, carl[2], carl[1], carl[0]]
+    for body in ({"prompt": chain(), "priority": 1}, {"prompt": chain(), "priority": 1, "number": -5}):
+        assert (await shared.ask("bob", "POST", "/prompt", json=body))[0] == 403
+    assert (await shared.ask("carl", "POST", f"/jobs/{carl[0]}/priority", json={"priority": 1}))[0] == 403
+    assert (await shared.ask("carl", "POST", f"/jobs/{carl[0]}/move", json={"before": bob[0]}))[0] == 404
+    assert (await shared.ask("carl", "POST", f"/jobs/{bob[0]}/move", json={"after": carl[0]}))[0] == 404
+    assert (await shared.ask("carl", "POST", f"/jobs/{bob[0]}/priority", json={"priority": -1}))[0] == 404
+    assert (await shared.ask("carl", "POST", f"/jobs/{carl[2]}/move", json={"after": carl[1]}))[0] == 200
+    assert (await shared.ask("carl", "POST", f"/jobs/{carl[0]}/priority", json={"priority": -1}))[0] == 200
+    assert [job.id for job in queue.waiting()] == [*bob, carl[1], carl[2], carl[0]]
+    for path in ("/queue/pause", "/queue/resume"):
+        assert (await shared.ask("carl", "POST", path))[0] == 403
+    assert (await shared.ask("ann", "POST", f"/jobs/{carl[0]}/move", json={"before": bob[0]}))[0] == 200
+    assert queue.waiting()[0].id == carl[0]
+    await shared.ask("ann", "POST", "/queue/clear")
+    await shared.ask("ann", "POST", "/interrupt")

@@ -45,9 +45,15 @@ class Owners:
         owner = self._known.get(run)
         if owner is None:
             found = self._queue.place(run) or self._history.get(run)
-            owner = found.owner if found is not None else ""
+            if found is None:  # nothing to remember: there may be one of this id later
+                return ""
+            owner = found.owner
             self.note(run, owner)
         return owner
+
+    def ended(self, run: str) -> bool:
+        """Whether anyone's run of this id has ended: another one would take its place in the history."""
+        return self._history.get(run) is not None
 
 
 class OwnedQueue:
@@ -67,14 +73,24 @@ class OwnedQueue:
     async def add(self, new: NewJob, *, front: bool = False, number: float | None = None) -> Job:
         user = self._identity.user
         self._check_room(user)
+        if self._owners.ended(new.id):
+            raise ValueError(f"a run {new.id} has been already")
+        new = replace(new, owner=user)
+        job = await (
+            self._queue.add(new, front=front, number=number)
+            if self._owner is None
+            else self._add_in_turn(new, front, number)
+        )
         self._owners.note(new.id, user)
-        if self._owner is None:
-            return await self._queue.add(replace(new, owner=user), front=front, number=number)
+        return job
+
+    async def _add_in_turn(self, new: NewJob, front: bool, number: float | None) -> Job:
+        """Add a job that comes before no job of another user: at best where the user's own first one stands."""
         self._check_priority(new.priority)
         first = self._first(new.priority)
-        if number is not None:
-            number = max(number, first.number) if first is not None else None
-        job = await self._queue.add(replace(new, owner=user), number=number)
+        if number is not None and (first is None or number < first.number):
+            number, front = None, True
+        job = await self._queue.add(new, number=number)
         if front and first is not None:
             await self._queue.move(job.id, before=first.id)
         return replace(job, place=self._queue.place(job.id) or job.place)
