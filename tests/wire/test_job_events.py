@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from limner.accounts import Accounts, Scope
 from limner.server import webhooks
+from limner.server.answers import ApiError
 from tests.support.in_process import Serving, chain, serving
 
 
@@ -138,3 +140,38 @@ async def test_hosts_that_may_be_told(tmp_path: Path) -> None:
     async with serving(tmp_path, webhook_hosts=("example.org",)) as served:
         body = {"prompt": chain(), "webhook": "http://example.org:1/x", "extra_data": {"webhook": {"url": "other"}}}
         assert (await served.client.post("/prompt", json=body)).status == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://evil.example\\@127.0.0.1/",
+        "http://127.0.0.1\\@evil.example/",
+        "http://127.0.0.1@evil.example/",
+        "http://user:word@127.0.0.1/",
+        "http://127.0.0.1\n.evil.example/",
+        "http://127.0.0.1 .evil.example/",
+        "//127.0.0.1/",
+        "http:///127.0.0.1/",
+        "http://127.0.0.1.evil.example/",
+        "http://[::1",
+    ],
+)
+def test_an_address_that_is_read_in_two_ways_is_refused(address: str) -> None:
+    with pytest.raises(ApiError):
+        webhooks.read_webhook(address, ("evil.test",))
+
+
+async def test_what_listens_on_the_server_alone_is_not_for_its_users(tmp_path: Path, listener: Listener) -> None:
+    accounts = Accounts(tmp_path / "accounts.sqlite")
+    tokens = {}
+    for name, admin in (("ann", True), ("bob", False)):
+        accounts.add(name, None, admin=admin)
+        secret = accounts.new_token(name, Scope.ADMIN if admin else Scope.RUN)[1]
+        tokens[name] = {"Authorization": f"Bearer {secret}"}
+    async with serving(tmp_path, accounts) as served:
+        body = {"prompt": chain(), "webhook": listener.url}
+        answer = await served.client.post("/prompt", json=body, headers=tokens["bob"])
+        assert answer.status == 400 and "--webhook-hosts" in (await answer.json())["error"]["remedy"]
+        assert (await served.client.post("/prompt", json=body, headers=tokens["ann"])).status == 200
+    accounts.close()

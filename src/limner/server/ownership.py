@@ -338,6 +338,7 @@ def confined(services: Services, identity: Identity, owners: Owners) -> Services
 
     return replace(
         services,
+        settings=replace(services.settings, webhooks_to_this_machine=False),
         history=OwnedHistory(services.history, identity.user),
         consumer=OwnedRuns(services.consumer, owns),
         bus=OwnedFeed(services.bus, owns),

@@ -35,6 +35,7 @@ class ServerSettings:
     """Another build of the editor; None for the installed one."""
     webhook_hosts: tuple[str, ...] = ()
     """Hosts besides this machine that webhooks may be sent to; `*` for all."""
+    webhooks_to_this_machine: bool = True
     multi_user: bool = False
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks of proxies whose X-Forwarded headers are believed."""

@@ -52,7 +52,9 @@ def read_options(served: Services, body: Mapping[str, Any]) -> Options:
         front=bool(body.get("front")),
         number=_number(body),
         targets=_targets(body),
-        webhook=read_webhook(body.get(KEY), served.settings.webhook_hosts),
+        webhook=read_webhook(
+            body.get(KEY), served.settings.webhook_hosts, loopback=served.settings.webhooks_to_this_machine
+        ),
         extra=extra,
     )
 

@@ -12,7 +12,8 @@ Rules:
 - Each request is signed (`signing`): with the webhook's own secret, else with the server's key.
 - A request that is not answered with a status below 400 is made again after a pause that doubles, `ATTEMPTS` times in
   all; then the job's webhook is given up with a warning. It may come twice: its id and the sequences tell.
-- Only hosts of the setting `webhook_hosts`, and this machine, are sent to. Redirections are not followed.
+- Only hosts of the setting `webhook_hosts` are sent to, and this machine, unless a user who is no admin asks for it:
+  what listens here alone is not for others. Redirections are not followed.
 - Jobs that a queue on disk has kept over a restart keep their webhooks; it is what is left to happen that is told.
 """
 
@@ -28,6 +29,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from limner.comfy.frames import Frame
 from limner.comfy.object_info import encode
@@ -68,8 +70,11 @@ class Webhook:
         return told | ({SECRET_KEY: self.secret} if self.secret else {})
 
 
-def read_webhook(given: object, hosts: Sequence[str]) -> Webhook | None:
-    """The webhook of a request's body, or None. Raises ApiError for one that cannot be used."""
+def read_webhook(given: object, hosts: Sequence[str], *, loopback: bool = True) -> Webhook | None:
+    """The webhook of a request's body, or None. Raises ApiError for one that cannot be used.
+
+    It may be sent to these hosts (`*` for all), and with `loopback` to this machine.
+    """
     if given is None:
         return None
     said: Mapping[str, Any] = given if isinstance(given, Mapping) else {"url": given}
@@ -81,18 +86,20 @@ def read_webhook(given: object, hosts: Sequence[str]) -> Webhook | None:
     secret = said.get("secret") or ""
     if not isinstance(secret, str) or 0 < len(secret.encode()) < LEAST_SECRET:
         bad_request("The webhook's secret is too short", f"Give a text of at least {LEAST_SECRET} bytes, or none")
-    if not (_host(url) in (*LOOPBACK, *hosts) or "*" in hosts):
+    if not (_host(url) in (*(LOOPBACK if loopback else ()), *hosts) or "*" in hosts):
         remedy = f"Start the server with --webhook-hosts {_host(url)}, or * for every host"
         bad_request(f"Webhooks may not be sent to {_host(url)}", remedy)
     return Webhook(url, tuple(events), secret)
 
 
 def _host(url: str) -> str:
+    """The host that a request to this address goes to; empty for what is no plain address."""
     try:
-        parts = urlsplit(url)
-        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+        parts, sent = urlsplit(url), URL(url)
     except ValueError:
         return ""
+    plain = parts.scheme in ("http", "https") and sent.user is None and url.isprintable() and "\\" not in url
+    return (sent.host or "") if plain and sent.host == parts.hostname else ""
 
 
 class Webhooks:
