@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 
 from limner.diffusion.errors import AdapterError
-from limner.diffusion.lora import Difference, Lora, LowRank, read_lora
+from limner.diffusion.lora import Lora, read_lora
 from limner.diffusion.model import Model
 from limner.diffusion.patching import WeightPatch
 from limner.diffusion.text import TextEncoder
+from limner.diffusion.weight_changes import Change
 
 __all__ = ["Lora", "Patched", "apply_lora", "read_lora"]
 
@@ -104,6 +105,6 @@ def _matched(
     return found
 
 
-def _check(lora: Lora, alias: str, change: LowRank | Difference, shape: torch.Size) -> None:
+def _check(lora: Lora, alias: str, change: Change, shape: torch.Size) -> None:
     if not change.fits(shape):
         raise AdapterError(lora.path, f"{alias} does not fit a weight of {list(shape)}", _OTHER_MODEL)

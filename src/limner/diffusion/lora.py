@@ -1,11 +1,5 @@
-"""LoRA weights: small matrices whose product is added to a weight (Hu et al. 2021, arXiv:2106.09685).
+"""LoRA files: which tensors belong together, and what change of a weight they say (see `weight_changes`)."""
 
-`W' = W + strength * alpha / rank * up @ down`. A convolution's matrices are taken flat (LoCon), with a core between
-them where the file has one: `up @ core @ down`, in CP form as LyCORIS writes it. With a magnitude the sum is scaled
-to it (DoRA: Liu et al. 2024, arXiv:2402.09353). Files may also hold whole differences.
-"""
-
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +8,7 @@ import torch
 
 from limner.diffusion.errors import AdapterError, CheckpointError
 from limner.diffusion.tensorfile import open_tensors
+from limner.diffusion.weight_changes import Change, Difference, Factor, Hadamard, Kronecker, LowRank
 
 ROLES = {
     ".lora_up.weight": "up",
@@ -37,63 +32,15 @@ ROLES = {
     ".diff_b": "diff_bias",
     ".w_norm": "diff",
     ".b_norm": "diff_bias",
+    **{
+        f".{part}": part
+        for part in (
+            *("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"),
+            *("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"),
+        )
+    },
 }
 """How trainers end the names of what belongs to one weight: kohya, diffusers, PEFT, LyCORIS."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LowRank:
-    """`up` [out, rank, ...] and `down` [rank, in, ...], their `scale` (alpha / rank), and what goes with them."""
-
-    up: torch.Tensor
-    down: torch.Tensor
-    scale: float
-    mid: torch.Tensor | None = None
-    magnitude: torch.Tensor | None = None
-
-    def fits(self, shape: torch.Size) -> bool:
-        """Whether the product has as many numbers as a weight of this shape, and as many rows."""
-        columns = self.down[0].numel() if self.mid is None else self.down.shape[1] * self.mid[0, 0].numel()
-        rows, inner = self.up.shape[0], self.up[0].numel()
-        return rows == shape[0] and inner == self.down.shape[0] and rows * columns == math.prod(shape)
-
-    def delta(self, weight: torch.Tensor) -> torch.Tensor:
-        """What is added to `weight` at strength 1, float32, in its shape."""
-        up, down = (part.to(weight.device, torch.float32) for part in (self.up, self.down))
-        if self.mid is None:
-            product = up.flatten(1) @ down.flatten(1)
-        else:
-            core = self.mid.to(weight.device, torch.float32)
-            product = torch.einsum("or,rsxy,si->oixy", up.flatten(1), core, down.flatten(1))
-        change = product.reshape(weight.shape) * self.scale
-        if self.magnitude is None:
-            return change
-        original = weight.float()
-        moved = original + change
-        magnitude = self.magnitude.to(weight.device, torch.float32)
-        axis = 0 if magnitude.shape[0] == weight.shape[0] else 1
-        others = [dim for dim in range(weight.ndim) if dim != axis]
-        norm = moved.norm(dim=others, keepdim=True) + torch.finfo(torch.float32).eps
-        scaled: torch.Tensor = moved * (magnitude.reshape(norm.shape) / norm)
-        return scaled - original
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Difference:
-    """A whole difference of a weight or of a bias."""
-
-    value: torch.Tensor
-
-    def fits(self, shape: torch.Size) -> bool:
-        """Whether the difference has the weight's number of values."""
-        return self.value.numel() == math.prod(shape)
-
-    def delta(self, weight: torch.Tensor) -> torch.Tensor:
-        """What is added to `weight` at strength 1, float32, in its shape."""
-        return self.value.to(weight.device, torch.float32).reshape(weight.shape)
-
-
-Change = LowRank | Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +81,46 @@ def read_lora(path: Path, allow_pickle: bool = False) -> Lora:
 
 
 def _change(path: Path, base: str, found: Mapping[str, torch.Tensor]) -> Change | None:
+    if any(part.startswith("hada_") for part in found):
+        return _hadamard(path, base, found)
+    if any(part.startswith("lokr_") for part in found):
+        return _kronecker(path, base, found)
     if "up" not in found and "down" not in found:
         return Difference(found["diff"]) if "diff" in found else None
-    if "up" not in found or "down" not in found:
-        lacking = "up" if "down" in found else "down"
-        raise AdapterError(path, f"lacks the {lacking} matrix of {base}", "Download it again")
-    alpha = found.get("alpha")
-    rank = found["down"].shape[0]
-    scale = 1.0 if alpha is None else float(alpha) / rank
+    _need(path, base, found, "up", "down")
+    scale = _scale(found, found["down"].shape[0])
     return LowRank(found["up"], found["down"], scale, found.get("mid"), found.get("magnitude"))
+
+
+def _hadamard(path: Path, base: str, found: Mapping[str, torch.Tensor]) -> Hadamard:
+    _need(path, base, found, "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
+    first, second = (
+        Factor(found[f"hada_w{side}_a"], found[f"hada_w{side}_b"], found.get(f"hada_t{side}")) for side in (1, 2)
+    )
+    return Hadamard(first, second, _scale(found, first.b.shape[0]), found.get("magnitude"))
+
+
+def _kronecker(path: Path, base: str, found: Mapping[str, torch.Tensor]) -> Kronecker:
+    sides: list[torch.Tensor | Factor] = []
+    rank: int | None = None
+    for side in ("lokr_w1", "lokr_w2"):
+        if side in found:
+            sides.append(found[side])
+            continue
+        _need(path, base, found, f"{side}_a", f"{side}_b")
+        core = found.get("lokr_t2") if side == "lokr_w2" else None
+        sides.append(Factor(found[f"{side}_a"], found[f"{side}_b"], core))
+        rank = found[f"{side}_b"].shape[0]
+    return Kronecker(sides[0], sides[1], _scale(found, rank), found.get("magnitude"))
+
+
+def _scale(found: Mapping[str, torch.Tensor], rank: int | None) -> float:
+    """alpha / rank; 1 where there is no alpha, or no rank, as for two whole matrices."""
+    alpha = found.get("alpha")
+    return 1.0 if alpha is None or not rank else float(alpha) / rank
+
+
+def _need(path: Path, base: str, found: Mapping[str, torch.Tensor], *parts: str) -> None:
+    for part in parts:
+        if part not in found:
+            raise AdapterError(path, f"lacks the {part} matrix of {base}", "Download it again")

@@ -43,7 +43,7 @@ class Autoencoder:
             lambda: torch.cat([self._decode(item[None], work) for item in latent]),
             lambda: self._decode_tiled(latent, 64, 16),
         )
-        return pictures.movedim(1, -1).contiguous()
+        return _shown(pictures)
 
     def encode(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pictures [batch, height, width, 3] in 0..1 to latents, float32 [batch, channels, h, w], on the CPU.
@@ -59,7 +59,7 @@ class Autoencoder:
 
     def decode_tiled(self, latent: torch.Tensor, tile: int = 64, overlap: int = 16) -> torch.Tensor:
         """As `decode`, always in tiles; sizes in latent cells."""
-        return self._decode_tiled(latent, tile, overlap).movedim(1, -1).contiguous()
+        return _shown(self._decode_tiled(latent, tile, overlap))
 
     def encode_tiled(self, pictures: torch.Tensor, tile: int = 512, overlap: int = 64) -> torch.Tensor:
         """As `encode`, always in tiles; sizes in pixels."""
@@ -69,8 +69,7 @@ class Autoencoder:
     def _decode(self, latent: torch.Tensor, work: int = 0) -> torch.Tensor:
         with self.resident.active(extra=work) as module:
             z = latent.to(self.device, self.dtype, memory_format=torch.channels_last)
-            out = cast(Any, module).decode(z, return_dict=False)[0]
-            return cast(torch.Tensor, out.float().add(1).div(2).clamp(0, 1).cpu())
+            return cast(torch.Tensor, cast(Any, module).decode(z, return_dict=False)[0].float().cpu())
 
     @torch.no_grad()
     def _encode(self, pixels: torch.Tensor, work: int = 0) -> torch.Tensor:
@@ -104,6 +103,11 @@ class Autoencoder:
         # Outside the handler: the exception would keep the failed attempt's tensors alive.
         devices.release_cached(self.device)
         return in_tiles()
+
+
+def _shown(decoded: torch.Tensor) -> torch.Tensor:
+    """What the decoder gives, [batch, 3, h, w] about -1..1, as pictures [batch, h, w, 3]; tiles are joined before."""
+    return decoded.add(1).div(2).clamp(0, 1).movedim(1, -1).contiguous()
 
 
 def _tile_shapes(tile: int) -> tuple[tuple[int, int], ...]:

@@ -1,5 +1,6 @@
 """LoRA: every naming, the sums, exact removal, and models that share a network."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from safetensors.torch import save_file
 
 from limner.diffusion.adapters import apply_lora, read_lora
 from limner.diffusion.errors import AdapterError
-from limner.diffusion.lora import Difference
 from limner.diffusion.patching import NO_PATCHES
+from limner.diffusion.weight_changes import Difference
 
 UNET = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 ORIGINAL = "input_blocks.3.1.transformer_blocks.0.attn1.to_q"
@@ -117,16 +118,110 @@ def test_whole_differences_and_biases(tiny: Any, save: Any) -> None:
         assert torch.allclose(module.get_parameter(f"{target}.bias"), plain + 0.25)
 
 
-def test_a_magnitude_sets_each_row_s_length(tiny: Any, save: Any) -> None:
+def test_a_magnitude_of_columns_sets_their_length(tiny: Any, save: Any) -> None:
     a, b = matrices(32, 32)
     name = f"unet.{UNET}"
-    scale = torch.rand(32, 1) + 0.5
+    scale = torch.rand(1, 32) + 0.5
     path = save(**{f"{name}.lora_B.weight": a, f"{name}.lora_A.weight": b, f"{name}.dora_scale": scale})
     made = apply_lora(read_lora(path), tiny.model, None)
     moved = weight(made.model, UNET)
-    assert torch.allclose(moved.norm(dim=1, keepdim=True), scale, atol=1e-4)
-    direction = torch.nn.functional.normalize(weight(tiny.model, UNET) + a @ b, dim=1)
+    assert torch.allclose(moved.norm(dim=0, keepdim=True), scale, atol=1e-4)
+    direction = torch.nn.functional.normalize(weight(tiny.model, UNET) + a @ b, dim=0)
     assert torch.allclose(moved / scale, direction, atol=1e-4)
+
+
+@pytest.mark.parametrize(("target", "shape"), [(UNET, (32, 32)), (CONV, (32, 32, 3, 3))])
+def test_a_magnitude_of_rows_scales_them_by_their_length_before(
+    tiny: Any, save: Any, target: str, shape: tuple[int, ...]
+) -> None:
+    up, down = torch.randn(32, 2, *[1] * (len(shape) - 2)), torch.randn(2, *shape[1:])
+    name = f"unet.{target}"
+    scale = torch.rand(32, *[1] * (len(shape) - 1)) + 0.5
+    path = save(**{f"{name}.lora_B.weight": up, f"{name}.lora_A.weight": down, f"{name}.dora_scale": scale})
+    made = apply_lora(read_lora(path), tiny.model, None)
+    before = weight(tiny.model, target)
+    changed = before + (up.flatten(1) @ down.flatten(1)).view(shape)
+    expected = changed * scale / before.flatten(1).norm(dim=1).reshape(scale.shape)
+    assert torch.allclose(weight(made.model, target), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("target", "shape"), [(UNET, (32, 32)), (CONV, (32, 32, 3, 3))])
+def test_two_products_multiplied_element_by_element(tiny: Any, save: Any, target: str, shape: tuple[int, ...]) -> None:
+    columns = math.prod(shape[1:])
+    parts = {
+        f"hada_w{side}_{part}": torch.randn(*size)
+        for side in (1, 2)
+        for part, size in (("a", (32, 4)), ("b", (4, columns)))
+    }
+    name = f"lora_unet_{flat(target)}"
+    path = save(**{f"{name}.{part}": tensor for part, tensor in parts.items()}, **{f"{name}.alpha": torch.tensor(2.0)})
+    made = apply_lora(read_lora(path), tiny.model, None, 0.5)
+    product = (parts["hada_w1_a"] @ parts["hada_w1_b"]) * (parts["hada_w2_a"] @ parts["hada_w2_b"])
+    delta = weight(made.model, target) - weight(tiny.model, target)
+    assert torch.allclose(delta, 0.5 * 0.5 * product.view(shape), atol=1e-4)
+
+
+def test_products_of_convolutions_have_a_core(tiny: Any, save: Any) -> None:
+    name = f"lora_unet_{flat(CONV)}"
+    parts = {f"hada_w{side}_{part}": torch.randn(2, 32) for side in (1, 2) for part in "ab"}
+    cores = {f"hada_t{side}": torch.randn(2, 2, 3, 3) for side in (1, 2)}
+    path = save(**{f"{name}.{part}": tensor for part, tensor in (parts | cores).items()})
+    made = apply_lora(read_lora(path), tiny.model, None)
+    first, second = (
+        torch.einsum("ijxy,io,jc->ocxy", cores[f"hada_t{side}"], parts[f"hada_w{side}_a"], parts[f"hada_w{side}_b"])
+        for side in (1, 2)
+    )
+    assert torch.allclose(weight(made.model, CONV) - weight(tiny.model, CONV), first * second, atol=1e-3)
+
+
+@pytest.mark.parametrize("form", ["whole", "left in parts", "right in parts"])
+def test_a_kronecker_product_of_matrices(tiny: Any, save: Any, form: str) -> None:
+    name = f"lora_unet_{flat(UNET)}"
+    left, right = torch.randn(4, 4), torch.randn(8, 8)
+    a, b = torch.randn(4, 2), torch.randn(2, 4)
+    c, d = torch.randn(8, 2), torch.randn(2, 8)
+    parts = {"lokr_w1": left, "lokr_w2": right}
+    if form == "left in parts":
+        parts, left = {"lokr_w1_a": a, "lokr_w1_b": b, "lokr_w2": right}, a @ b
+    elif form == "right in parts":
+        parts, right = {"lokr_w1": left, "lokr_w2_a": c, "lokr_w2_b": d}, c @ d
+    path = save(**{f"{name}.{part}": tensor for part, tensor in parts.items()}, **{f"{name}.alpha": torch.tensor(1.0)})
+    made = apply_lora(read_lora(path), tiny.model, None)
+    delta = weight(made.model, UNET) - weight(tiny.model, UNET)
+    scale = 1.0 if form == "whole" else 0.5
+    assert torch.allclose(delta, scale * torch.kron(left, right), atol=1e-5)
+
+
+def test_a_kronecker_product_of_convolutions(tiny: Any, save: Any) -> None:
+    name = f"lora_unet_{flat(CONV)}"
+    left, right = torch.randn(4, 4), torch.randn(8, 8, 3, 3)
+    made = apply_lora(read_lora(save(**{f"{name}.lokr_w1": left, f"{name}.lokr_w2": right})), tiny.model, None)
+    delta = weight(made.model, CONV) - weight(tiny.model, CONV)
+    assert torch.allclose(delta[8:16, 24:32], left[1, 3] * right, atol=1e-5)
+
+    core, a, b = torch.randn(2, 2, 3, 3), torch.randn(2, 8), torch.randn(2, 8)
+    tensors = {f"{name}.lokr_w1": left, f"{name}.lokr_w2_a": a, f"{name}.lokr_w2_b": b, f"{name}.lokr_t2": core}
+    made = apply_lora(read_lora(save(**tensors)), tiny.model, None)
+    right = torch.einsum("ijxy,io,jc->ocxy", core, a, b)
+    delta = weight(made.model, CONV) - weight(tiny.model, CONV)
+    assert torch.allclose(delta[8:16, 24:32], left[1, 3] * right, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({"hada_w1_a": (32, 2), "hada_w1_b": (2, 32), "hada_w2_a": (32, 2)}, "lacks the hada_w2_b matrix"),
+        ({"lokr_w1": (4, 4), "lokr_w2_a": (8, 2)}, "lacks the lokr_w2_b matrix"),
+        ({"lokr_w1": (4, 4), "lokr_w2": (4, 4)}, r"does not fit a weight of \[32, 32\]"),
+        ({f"hada_w{side}_{part}": (24, 24) for side in (1, 2) for part in "ab"}, "does not fit"),
+    ],
+)
+def test_products_that_are_incomplete_or_of_another_model(
+    tiny: Any, save: Any, parts: dict[str, tuple[int, ...]], problem: str
+) -> None:
+    path = save(**{f"unet.{UNET}.{part}": torch.randn(*size) for part, size in parts.items()})
+    with pytest.raises(AdapterError, match=problem):
+        apply_lora(read_lora(path), tiny.model, None)
 
 
 def test_models_with_different_adapters_share_a_network(tiny: Any, save: Any) -> None:

@@ -51,6 +51,15 @@ def test_tiles_scale_up_and_down() -> None:
     assert torch.allclose(tiled(enlarged, lambda t: pool(t, 8), (32, 32), 8, scale=1 / 8, channels=4), x, atol=1e-5)
 
 
+def test_tiles_are_joined_before_they_are_cut_off_at_black_and_white(
+    monkeypatch: pytest.MonkeyPatch, tiny: Any
+) -> None:
+    # Where one tiling overshoots and another does not, their mean counts, not the mean of what can be shown.
+    answers = iter([3.0, -1.0, -1.0])
+    monkeypatch.setattr(Autoencoder, "_decode", lambda self, latent: torch.full((1, 3, 16, 16), next(answers)))
+    assert torch.allclose(tiny.vae.decode_tiled(torch.zeros(1, 4, 2, 2)), torch.tensor((1 / 3 + 1) / 2))
+
+
 def test_one_tile_is_the_whole(tiny: Any) -> None:
     latent = torch.randn(1, 4, 6, 6)
     assert torch.allclose(tiny.vae.decode_tiled(latent, 64, 16), tiny.vae.decode(latent), atol=1e-5)
