@@ -222,3 +222,16 @@ async def test_a_client_that_never_reads_holds_nobody_up(served: Serving) -> Non
             await served.ended(run)
         run = await served.queue(chain(), client_id="mine")
         assert "execution_success" in kinds(await ended(socket, run))
+
+
+async def test_a_client_that_connects_after_it_has_queued_a_job_hears_of_it(served: Serving) -> None:
+    run = await served.run(chain(), client_id="late")
+    async with served.client.ws_connect("/ws?clientId=late") as socket:
+        seen = []
+        while True:
+            frame = await socket.receive_json(timeout=5)
+            seen.append(frame["type"])
+            if frame["type"] == "executing" and frame["data"]["node"] is None:
+                assert frame["data"]["prompt_id"] == run
+                break
+    assert {"execution_start", "executed", "execution_success"}.issubset(seen)

@@ -22,7 +22,8 @@ from limner.accounts import AccountProblem, Accounts, Identity, Scope, user_name
 from .answers import ApiError, Handler
 from .guard import SAFE_METHODS
 from .limits import Rate
-from .ownership import Owners, confined
+from .owned_queue import Owners
+from .ownership import Homes, confined
 from .proxies import network, trusted
 from .services import SCOPED, SERVICES, ServerSettings
 
@@ -58,13 +59,13 @@ def identity(request: web.Request) -> Identity:
 def logins(settings: ServerSettings) -> Middleware:
     """A middleware that lets in whoever is known, and gives the routes services confined to that user."""
     rate = Rate(settings.requests_per_minute)
-    owners: list[Owners] = []
+    shared: list[tuple[Owners, Homes]] = []
 
     @web.middleware
     async def known(request: web.Request, handler: Handler) -> web.StreamResponse:
         served = request.app[SERVICES]
-        if not owners:
-            owners.append(Owners(served.queue, served.history))
+        if not shared:
+            shared.append((Owners(served.queue, served.history), Homes(served)))
         who = ANYONE
         if served.accounts is not None:
             if _route(request) in OPEN:
@@ -76,7 +77,7 @@ def logins(settings: ServerSettings) -> Middleware:
             _allow(request, who)
             _count(rate, who.user)
         request[IDENTITY] = who
-        request[SCOPED] = confined(served, who, owners[0])
+        request[SCOPED] = confined(served, who, *shared[0])
         return await handler(request)
 
     return known

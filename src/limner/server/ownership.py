@@ -4,6 +4,8 @@ Rules:
 
 - A job is its user's: the name comes from the login alone, and is kept with the job and its run.
 - A user finds, changes and hears of own jobs only; another's are as if they were not there. An admin sees all.
+- A user has own input, output and temporary files, in folders below those of all (`Folders.of`); nodes and routes see
+  no others. An admin sees the folders of all, and everyone's in them.
 - Nobody but an admin comes before others: a user's job goes in front of the user's own, and gets no higher priority.
 - Routes get these services by `services(request)`, so that no route can forget it.
 """
@@ -16,222 +18,18 @@ from dataclasses import replace
 from typing import Any
 
 from limner.accounts import Identity
+from limner.comfy.object_info import ObjectInfo
 from limner.engine import Reason
 from limner.graph import Graph
 from limner.graph.validate import Verdict
-from limner.queue import Job, JobQueue, NewJob, Place, State
-from limner.runs import Entry, History, Message
+from limner.runs import Message
 
-from .answers import ApiError
+from .owned_history import OwnedHistory, WholeHistory
+from .owned_queue import OwnedQueue, Owners
 from .services import Feed, Machine, Reader, Runs, Services
 
-KEPT = 20_000
-
-
-class Owners:
-    """Whose a run is."""
-
-    def __init__(self, queue: JobQueue, history: History) -> None:
-        self._queue, self._history = queue, history
-        self._known: OrderedDict[str, str] = OrderedDict()
-
-    def note(self, run: str, owner: str) -> None:
-        self._known[run] = owner
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
-
-    def of(self, run: str) -> str:
-        """The user's name; empty where nobody was logged in, or there is no such run."""
-        owner = self._known.get(run)
-        if owner is None:
-            found = self._queue.place(run) or self._history.get(run)
-            if found is None:  # nothing to remember: there may be one of this id later
-                return ""
-            owner = found.owner
-            self.note(run, owner)
-        return owner
-
-    def ended(self, run: str) -> bool:
-        """Whether anyone's run of this id has ended: another one would take its place in the history."""
-        return self._history.get(run) is not None
-
-
-class OwnedQueue:
-    """A user's jobs in the queue."""
-
-    def __init__(self, queue: JobQueue, identity: Identity, owners: Owners, most: int) -> None:
-        self._queue, self._identity, self._owners, self._most = queue, identity, owners, most
-        self._owner = None if identity.sees_all else identity.user
-        """Whose jobs are seen; None for everyone's."""
-
-    def _sees(self, place: Place | None) -> bool:
-        return place is not None and self._owner in (None, place.owner)
-
-    def _own(self, job: str) -> bool:
-        return self._sees(self._queue.place(job))
-
-    async def add(self, new: NewJob, *, front: bool = False, number: float | None = None) -> Job:
-        user = self._identity.user
-        self._check_room(user)
-        if self._owners.ended(new.id):
-            raise ValueError(f"a run {new.id} has been already")
-        new = replace(new, owner=user)
-        job = await (
-            self._queue.add(new, front=front, number=number)
-            if self._owner is None
-            else self._add_in_turn(new, front, number)
-        )
-        self._owners.note(new.id, user)
-        return job
-
-    async def _add_in_turn(self, new: NewJob, front: bool, number: float | None) -> Job:
-        """Add a job that comes before no job of another user: at best where the user's own first one stands."""
-        self._check_priority(new.priority)
-        first = self._first(new.priority)
-        if number is not None and (first is None or number < first.number):
-            number, front = None, True
-        job = await self._queue.add(new, number=number)
-        if front and first is not None:
-            await self._queue.move(job.id, before=first.id)
-        return replace(job, place=self._queue.place(job.id) or job.place)
-
-    def _first(self, priority: int) -> Place | None:
-        """The first of the user's own jobs of this priority: a job that is put in front comes right before it."""
-        own = self._queue.places(State.WAITING, self._owner)
-        return next((place for place in own if place.priority == priority), None)
-
-    def _check_room(self, user: str) -> None:
-        kept = self._queue.count(State.WAITING, user) + self._queue.count(State.PAUSED, user) if user else 0
-        if self._most and kept >= self._most:
-            remedy = "Wait until some have run, or take some out of the queue"
-            raise ApiError(429, "queue_full", f"{self._most} jobs of yours wait already", remedy)
-
-    def _check_priority(self, priority: int) -> None:
-        if self._owner is not None and priority > 0:
-            remedy = "Leave priority out, or ask an admin to raise it"
-            raise ApiError(403, "not_allowed", "Only an admin puts jobs before those of others", remedy)
-
-    async def take(self) -> Job:
-        return await self._queue.take()
-
-    async def done(self, job: str, *, on_disk: bool = True) -> None:
-        await self._queue.done(job, on_disk=on_disk)
-
-    async def put_back(self, job: str, *, paused: bool = False) -> bool:
-        return await self._queue.put_back(job, paused=paused)
-
-    async def pause(self, job: str) -> bool:
-        return self._own(job) and await self._queue.pause(job)
-
-    async def resume(self, job: str) -> bool:
-        return self._own(job) and await self._queue.resume(job)
-
-    async def delete(self, jobs: Sequence[str]) -> Sequence[str]:
-        return await self._queue.delete([job for job in jobs if self._own(job)])
-
-    async def clear(self) -> Sequence[str]:
-        if self._owner is None:
-            return await self._queue.clear()
-        return await self._queue.delete([place.id for place in self.places(State.WAITING)])
-
-    async def move(self, job: str, *, before: str | None = None, after: str | None = None) -> bool:
-        return self._own(job) and self._own(before or after or "") and await self._moved(job, before, after)
-
-    async def _moved(self, job: str, before: str | None, after: str | None) -> bool:
-        target = self._queue.place(before or after or "")
-        self._check_priority(target.priority if target is not None else 0)
-        return await self._queue.move(job, before=before, after=after)
-
-    async def prioritise(self, job: str, priority: int) -> bool:
-        self._check_priority(priority)
-        return self._own(job) and await self._queue.prioritise(job, priority)
-
-    async def hold(self) -> None:
-        await self._queue.hold()
-
-    async def let_go(self) -> None:
-        await self._queue.let_go()
-
-    @property
-    def held(self) -> bool:
-        return self._queue.held
-
-    def find(self, job: str) -> Job | None:
-        return self._queue.find(job) if self._own(job) else None
-
-    def place(self, job: str) -> Place | None:
-        return self._queue.place(job) if self._own(job) else None
-
-    def state(self, job: str) -> State | None:
-        return self._queue.state(job) if self._own(job) else None
-
-    def places(
-        self, state: State, owner: str | None = None, offset: int = 0, limit: int | None = None
-    ) -> tuple[Place, ...]:
-        return self._queue.places(state, self._owner or owner, offset, limit)
-
-    def jobs(
-        self, state: State, owner: str | None = None, offset: int = 0, limit: int | None = None
-    ) -> tuple[Job, ...]:
-        return self._queue.jobs(state, self._owner or owner, offset, limit)
-
-    def count(self, state: State, owner: str | None = None) -> int:
-        return self._queue.count(state, self._owner or owner)
-
-    def marked(self) -> tuple[Job, ...]:
-        return tuple(job for job in self._queue.marked() if self._sees(job.place))
-
-    def running(self) -> tuple[Job, ...]:
-        return self.jobs(State.RUNNING)
-
-    def waiting(self) -> tuple[Job, ...]:
-        return self.jobs(State.WAITING)
-
-    def paused(self) -> tuple[Job, ...]:
-        return self.jobs(State.PAUSED)
-
-    def next(self) -> Place | None:
-        return self._queue.next()
-
-    def __len__(self) -> int:
-        return self.count(State.WAITING) + self.count(State.RUNNING)
-
-    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
-        return self._queue.watch(changed)
-
-    async def close(self) -> None:
-        """It is not the request's to close."""
-
-
-class OwnedHistory:
-    """A user's runs in the history."""
-
-    def __init__(self, history: History, user: str) -> None:
-        self._history, self._user = history, user
-
-    async def record(self, entry: Entry) -> bool:
-        return await self._history.record(entry)
-
-    def get(self, run: str, owner: str | None = None) -> Entry | None:
-        return self._history.get(run, self._user)
-
-    def entries(self, limit: int | None = None, offset: int | None = None, owner: str | None = None) -> Sequence[Entry]:
-        return self._history.entries(limit, offset, self._user)
-
-    async def delete(self, run: str, owner: str | None = None) -> bool:
-        return await self._history.delete(run, self._user)
-
-    async def clear(self, owner: str | None = None) -> None:
-        await self._history.clear(self._user)
-
-    def count(self, owner: str | None = None) -> int:
-        return self._history.count(self._user)
-
-    def __len__(self) -> int:
-        return self.count()
-
-    async def close(self) -> None:
-        """It is not the request's to close."""
+MOST_HOMES = 32
+"""Users whose `/object_info` is remembered."""
 
 
 class OwnedRuns:
@@ -298,10 +96,10 @@ class OwnedReader:
 
 
 class OwnedMachine:
-    """The machine, which explains a user's own runs."""
+    """The machine, which explains a user's own runs, and looks at the user's own files."""
 
-    def __init__(self, machine: Machine, owns: Callable[[str], bool]) -> None:
-        self._machine, self._owns = machine, owns
+    def __init__(self, machine: Machine, owns: Callable[[str], bool], home: str) -> None:
+        self._machine, self._owns, self._home = machine, owns, home
 
     @property
     def ready(self) -> bool:
@@ -313,8 +111,8 @@ class OwnedMachine:
     def versions(self) -> Mapping[str, str]:
         return self._machine.versions()
 
-    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None) -> Verdict:
-        return await self._machine.admit(run, graph, targets)
+    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None, home: str = "") -> Verdict:
+        return await self._machine.admit(run, graph, targets, self._home)
 
     def explain(self, run: str) -> Sequence[Reason] | None:
         return self._machine.explain(run) if self._owns(run) else None
@@ -326,12 +124,31 @@ class OwnedMachine:
         await self._machine.load_model(kind, name)
 
 
-def confined(services: Services, identity: Identity, owners: Owners) -> Services:
+class Homes:
+    """What `/object_info` says in each user's folders: made when it is asked for, and a few remembered."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._made: OrderedDict[str, tuple[ObjectInfo, ObjectInfo]] = OrderedDict()
+
+    def object_info(self, home: str) -> ObjectInfo:
+        whole = self._services.object_info()
+        of, made = self._made.get(home, (None, None))
+        if of is not whole or made is None:
+            made = ObjectInfo(whole.catalog, self._services.folders.of(home).choices)
+            self._made[home] = whole, made
+            while len(self._made) > MOST_HOMES:
+                self._made.popitem(last=False)
+        self._made.move_to_end(home)
+        return made
+
+
+def confined(services: Services, identity: Identity, owners: Owners, homes: Homes) -> Services:
     """The services as this user may use them."""
     most = services.settings.queued_per_user
     services = replace(services, queue=OwnedQueue(services.queue, identity, owners, most))
     if identity.sees_all:
-        return services
+        return replace(services, history=WholeHistory(services.history)) if identity.user else services
 
     def owns(run: str) -> bool:
         return owners.of(run) == identity.user
@@ -342,5 +159,7 @@ def confined(services: Services, identity: Identity, owners: Owners) -> Services
         history=OwnedHistory(services.history, identity.user),
         consumer=OwnedRuns(services.consumer, owns),
         bus=OwnedFeed(services.bus, owns),
-        machine=OwnedMachine(services.machine, owns),
+        machine=OwnedMachine(services.machine, owns, identity.home),
+        folders=services.folders.of(identity.home),
+        object_info=lambda: homes.object_info(identity.home),
     )

@@ -66,8 +66,8 @@ class Machine(Protocol):
         """Of the hosts' libraries, such as `pytorch_version`; empty until a host has said."""
         ...
 
-    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None) -> Verdict:
-        """Whether the graph may run. Waits for a host only where a node validates itself."""
+    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None, home: str = "") -> Verdict:
+        """Whether the graph may run, on the files of this home. Waits for a host only where a node validates itself."""
         ...
 
     def explain(self, run: str) -> Sequence[Reason] | None:

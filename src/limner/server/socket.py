@@ -5,7 +5,7 @@ Rules:
 - A client that gives no `clientId` gets one. Until it shows itself to be an editor (by announcing its features), it
   observes every run, in JSON frames only; all others get the frames of their own runs, and what concerns everyone.
 - `?since=N` replays the frames with a sequence above N as far as they are kept. A client that comes back under its id
-  gets what it missed without asking.
+  gets what it missed without asking; so does one that connects only after it has queued a job.
 - Binary frames (previews, texts of progress) go to the client whose run it is.
 - A client that does not read is dropped when its own buffer stays full; nothing waits for it.
 """
@@ -116,6 +116,11 @@ class Sockets:
                 del self._clients[client.sid]
                 self.follow_logs(client.sid, False)
         return socket
+
+    def expect(self, sid: str, since: int) -> None:
+        """A client that is not here yet is to hear of what comes after this message, as one that was here before."""
+        if sid not in self._clients and sid not in self._delivered:
+            self._remember(sid, since)
 
     async def close(self) -> None:
         """Tell all clients that the server goes."""

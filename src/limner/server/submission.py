@@ -23,7 +23,8 @@ from limner.queue import Job, NewJob
 from .answers import ApiError, bad_request, unicode
 from .describe import JSON
 from .services import Services
-from .webhooks import KEY, SECRET_KEY, Webhook, Webhooks, read_webhook
+from .socket import SOCKETS
+from .webhooks import KEY, SECRET_KEY, WEBHOOKS, Webhook, read_webhook
 
 MOST_PRIORITY = 1000
 
@@ -84,14 +85,19 @@ async def prepared(served: Services, workflow: object, options: Options) -> NewJ
     )
 
 
-async def queued(served: Services, new: NewJob, options: Options, webhooks: Webhooks) -> Job:
-    """Queue it, and tell its webhook of everything from its beginning. Raises `ApiError`."""
+async def queued(app: web.Application, served: Services, new: NewJob, options: Options) -> Job:
+    """Queue it; its webhook, and a socket that its client opens later, are told of everything from its beginning.
+
+    Raises `ApiError`.
+    """
     since = served.bus.last
+    if new.client is not None:
+        app[SOCKETS].expect(new.client, since)
     try:
         job = await served.queue.add(new, front=options.front, number=options.number)
     except ValueError as error:
         raise ApiError(409, "duplicate_prompt_id", str(error), "Give another prompt_id, or none") from error
-    webhooks.follow(job, since)
+    app[WEBHOOKS].follow(job, since)
     return job
 
 

@@ -47,7 +47,6 @@ from ..services import Services, services
 from ..shapes import Pagination
 from ..states import ENDED, STATES, error_of, outputs_of, state_of
 from ..submission import Options, prepared, queued, read_options
-from ..webhooks import WEBHOOKS
 from .prompts import WebhookSaid
 from .run import Made
 from .workflows import NAME, Version
@@ -196,8 +195,8 @@ async def _queue(
     """All of them or none; many at a time, as those share one wait for the disk."""
     try:
         for first in range(0, len(made), AT_ONCE):
-            some, hooks = made[first : first + AT_ONCE], request.app[WEBHOOKS]
-            adding = [asyncio.ensure_future(queued(served, new, options, hooks)) for new, options in some]
+            some = made[first : first + AT_ONCE]
+            adding = [asyncio.ensure_future(queued(request.app, served, new, options)) for new, options in some]
             await asyncio.wait(adding)
             for added in adding:
                 added.result()

@@ -12,7 +12,6 @@ from ..answers import answer, error_answer, read_object
 from ..describe import describes
 from ..services import Services, services
 from ..submission import plain, prepared, queued, read_options, spoiled
-from ..webhooks import WEBHOOKS, Webhooks
 
 
 class ExecInfo(msgspec.Struct):
@@ -68,17 +67,17 @@ async def post_prompt(request: web.Request) -> web.Response:
     """Queue a workflow in API or editor form; answers its id once it is queued, or what is wrong with it."""
     served = services(request)
     body = await served.packs.on_prompt(await read_object(request))
-    return await enqueue(served, body if isinstance(body, dict) else {}, request.app[WEBHOOKS])
+    return await enqueue(request, served, body if isinstance(body, dict) else {})
 
 
-async def enqueue(served: Services, body: Mapping[str, Any], webhooks: Webhooks) -> web.Response:
+async def enqueue(request: web.Request, served: Services, body: Mapping[str, Any]) -> web.Response:
     """Check the workflow of a request and queue it."""
     if body.get("prompt") is None:
         remedy = 'Send {"prompt": {...}} with the workflow in API form'
         return error_answer(400, "no_prompt", "No prompt provided", remedy)
     options = read_options(served, body)
     new = await prepared(served, body["prompt"], options)
-    job = await queued(served, new, options, webhooks)
+    job = await queued(request.app, served, new, options)
     return answer({"prompt_id": job.id, "number": plain(job.number), "node_errors": spoiled(new)})
 
 

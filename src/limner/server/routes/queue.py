@@ -17,7 +17,6 @@ from ..answers import answer, bad_request, ids, read_object
 from ..describe import describes, read_query
 from ..services import services
 from ..shapes import JobRow, Pagination
-from ..webhooks import WEBHOOKS
 from .prompts import Queued, enqueue
 
 
@@ -90,7 +89,7 @@ async def post_queue(request: web.Request) -> web.Response:
     body = await read_object(request)
     served = services(request)
     if "prompt" in body:
-        return await enqueue(served, body, request.app[WEBHOOKS])
+        return await enqueue(request, served, body)
     removed: list[str] = []
     if body.get("clear"):
         removed += await served.queue.clear()

@@ -35,7 +35,6 @@ from ..results import accepted, converted, ended, pick, wants_job
 from ..services import Services, services
 from ..states import error_of, outputs_of, state_of
 from ..submission import Options, prepared, queued, read_options
-from ..webhooks import WEBHOOKS
 from .uploads import keep_file
 from .view import disposition, file_response
 from .view import find as find_file
@@ -118,7 +117,7 @@ async def run(request: web.Request) -> web.StreamResponse:
     as_job = wants_job(kinds)
     reader = served.bus.subscribe()
     try:
-        await queued(served, new, options, request.app[WEBHOOKS])
+        await queued(request.app, served, new, options)
         seconds = query.wait if query.wait is not None else (0.0 if as_job else None)
         over = seconds != 0.0 and await ended(served, reader, new.id, seconds)
     finally:
