@@ -168,6 +168,9 @@ class Settings:
         bare="4GB",
         unit=2**30,
     )
+    reload: bool = _declare(
+        "Import a pack anew when one of its files is saved, and new packs when they are there.", default=False
+    )
     pack_registry: str = _declare(
         "Address of the registry that `limner packs` looks for packs in.", default="https://api.comfy.org"
     )

@@ -21,7 +21,7 @@ from limner.stores.journal import Journal
 
 from .caching import job_folder, shared_folder
 from .handlers import handlers
-from .packs import with_packs
+from .packs import PackTopics, with_packs
 from .role import Role
 
 
@@ -51,6 +51,7 @@ def make_core(
     )
     core = HostCore(library, services, lanes=lanes, handlers=handlers(services, settings.device), notes=notes)
     bridge.say = core.say
+    services.get(PackTopics).loaded.belong_to(core)
     return core
 
 

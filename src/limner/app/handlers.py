@@ -16,7 +16,7 @@ from .packs import PackTopics
 
 
 def handlers(services: Services, device: str) -> Mapping[str, Handler]:
-    """The topics `stats`, `unload`, and those of the packs, `packs` and `on_prompt`."""
+    """The topics `stats`, `unload`, and those of the packs, `packs`, `on_prompt` and `reload`."""
 
     def stats(data: object) -> object:
         return {"devices": devices(device), "versions": versions()}
@@ -25,7 +25,13 @@ def handlers(services: Services, device: str) -> Mapping[str, Handler]:
         return services.get(Runtime).unload_all()
 
     topics = services.get(PackTopics)
-    return {"stats": stats, "unload": unload, "packs": topics.describe, "on_prompt": topics.on_prompt}
+    return {
+        "stats": stats,
+        "unload": unload,
+        "packs": topics.describe,
+        "on_prompt": topics.on_prompt,
+        "reload": topics.loaded.reload,
+    }
 
 
 def devices(chosen: str) -> Sequence[Mapping[str, Any]]:

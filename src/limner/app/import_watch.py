@@ -39,7 +39,7 @@ class ImportWatch:
         sys.addaudithook(self._hear)
 
     def importing(self) -> None:
-        """From now on measure what the pack's own import statements take."""
+        """From now on measure what the pack's own import statements take, and see the threads that it starts."""
         plain = builtins.__import__
 
         def timed(name: str, globals: Any = None, *rest: Any, **more: Any) -> ModuleType:
@@ -54,7 +54,17 @@ class ImportWatch:
             finally:
                 self._parts[top] = self._parts.get(top, 0.0) + time.perf_counter() - started
 
+        begin = threading.Thread.start
+
+        def started(thread: threading.Thread) -> None:
+            where = self._where()  # no audit event tells of threads in every version of Python
+            if where:
+                target = getattr(thread, "_target", None) or type(thread)
+                self.found[Doing("thread", str(getattr(target, "__qualname__", target)), where)] = None
+            begin(thread)
+
         builtins.__import__ = timed
+        setattr(threading.Thread, "start", started)  # noqa: B010  # types know no methods that are replaced
 
     def slowest(self, number: int = 5) -> list[tuple[str, float]]:
         """The libraries whose import took longest, in seconds."""
@@ -132,8 +142,10 @@ def _connected(event: str, arguments: tuple[Any, ...]) -> Told:
     if event == "socket.connect":
         address = arguments[1]
         return ("network", f"{address[0]}:{address[1]}") if isinstance(address, tuple) else None
-    host = arguments[1] if event == "http.client.connect" else arguments[0]
-    return "network", str(host)
+    if event in ("http.client.connect", "socket.getaddrinfo"):
+        host, port = arguments[-2:] if event == "http.client.connect" else arguments[:2]
+        return "network", f"{host}:{port}"
+    return "network", str(arguments[0])
 
 
 def _started(event: str, arguments: tuple[Any, ...]) -> Told:
@@ -155,18 +167,12 @@ def _set(event: str, arguments: tuple[Any, ...]) -> Told:
     return "variable", _path(arguments[0])
 
 
-def _threaded(event: str, arguments: tuple[Any, ...]) -> Told:
-    function = arguments[0]
-    return "thread", str(getattr(function, "__qualname__", function))
-
-
 _READERS: Mapping[str, Callable[[str, tuple[Any, ...]], Told]] = {
     "open": _opened,
     **dict.fromkeys(CHANGES, _changed),
     **dict.fromkeys(NETWORK, _connected),
     **dict.fromkeys(PROGRAMS, _started),
     "os.putenv": _set,
-    "_thread.start_new_thread": _threaded,
 }
 
 

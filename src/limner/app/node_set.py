@@ -50,6 +50,10 @@ class NodeSet:
         """Call it with the name of each host that has loaded."""
         self._listeners.append(listener)
 
+    def sources_changed(self) -> None:
+        """Files of packs are others than they were: what hosts tell from now on is kept for these."""
+        self._cache = cache_for(self._folders)
+
     def loaded(self, name: str, loaded: Loaded) -> None:
         """A host has loaded these."""
         fresh = list(loaded.schemas) != list(self._by_host.get(name, ()))

@@ -2,63 +2,45 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from limner.comfy.packs import load_packs
 from limner.comfy.packs_compiled import mend_compiled_parts
 from limner.comfy.packs_quirks import mend_extension_loading
-from limner.comfy.packs_routes import RouteServer, route_table
-from limner.comfy.packs_versions import versioned
 from limner.comfy.shims import Bridge, install
 from limner.files import Folders
+from limner.packs.in_use import PackagesInUse
+from limner.packs.places import Places
 from limner.plugins.library import Library
 from limner.plugins.services import Services
 
 from .listening import SERVER_URL
+from .loaded_packs import LoadedPacks, refreshed
 from .role import Role
-
-log = logging.getLogger(__name__)
 
 
 class PackTopics:
     """What the server asks of a host's packs: what they serve, and what they make of a request to queue a workflow."""
 
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
-        self._instance: Any = getattr(sys.modules.get("server"), "PromptServer", None)
-        self._routes: RouteServer | None = None
-        if self._instance is not None:
-            self._instance = self._instance.instance
-            if self._instance.serves:
-                self._serve()
-
-    def _serve(self) -> None:
-        app = self._instance.app
-        try:
-            app.add_routes(self._instance.routes)
-            routes = RouteServer(app, self._instance.loop)
-            routes.begin()
-            self._routes = routes
-        except Exception:  # two packs may want the same path
-            log.exception("the routes of the packs cannot be served")
+    def __init__(self, bridge: Bridge, loaded: LoadedPacks) -> None:
+        self._bridge, self.loaded = bridge, loaded
 
     def describe(self, data: object) -> Mapping[str, object]:
         """`web`: folders of files for the editor, by pack. `routes`: (method, pattern), served at `address`."""
-        instance, routes = self._instance, self._routes
+        endpoints = self.loaded.endpoints
+        instance = endpoints.instance
         return {
             "web": {str(name): str(path) for name, path in self._bridge.web_directories.items()},
-            "address": routes.address if routes is not None else "",
-            "routes": [list(route) for route in route_table(instance.app)] if routes is not None else [],
+            "address": endpoints.address,
+            "routes": [list(route) for route in endpoints.table],
             "on_prompt": bool(instance is not None and instance.on_prompt_handlers),
         }
 
     def on_prompt(self, data: object) -> object:
         """The body of a request to queue a workflow, as the packs' handlers change it."""
-        return data if self._instance is None else self._instance.trigger_on_prompt(data)
+        instance = self.loaded.endpoints.instance
+        return data if instance is None else instance.trigger_on_prompt(data)
 
 
 def with_packs(
@@ -72,8 +54,11 @@ def with_packs(
     install(bridge)
     mend_extension_loading()
     mend_compiled_parts()
+    packages = PackagesInUse(Places.of(folders)) if role.pack is None else None
+    if packages is not None:
+        refreshed(packages)
     packs = load_packs(folders.model_folder("custom_nodes").paths, bridge, choose=role.takes, loading=loading)
-    services.add(PackTopics, PackTopics(bridge))
-    nodes = [node for pack in packs for node in versioned(pack)]
-    problems = [*role.problems, *(problem for pack in packs for problem in pack.problems)]
-    return (library if role.pack is None else Library()).including(nodes, problems), bridge
+    base = (library if role.pack is None else Library()).including((), role.problems)
+    loaded = LoadedPacks(base, packs, bridge, packages, role.may_take)
+    services.add(PackTopics, PackTopics(bridge, loaded))
+    return loaded.library(), bridge

@@ -30,10 +30,12 @@ class Role:
     private: Path | None = None
 
     def takes(self, path: Path) -> bool:
-        """Whether this host loads the pack."""
-        if self.pack is not None:
-            return path == self.pack
-        return pack_name(path) not in self.skipped and not is_isolated(path)
+        """Whether this host loads the pack when it starts."""
+        return self.may_take(path) and pack_name(path) not in self.skipped
+
+    def may_take(self, path: Path) -> bool:
+        """Whether the pack is one for this host, be it left out or not."""
+        return path == self.pack if self.pack is not None else not is_isolated(path)
 
     @property
     def problems(self) -> list[LoadProblem]:

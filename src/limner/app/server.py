@@ -44,6 +44,7 @@ from .machine import HostMachine
 from .news import HostNews
 from .node_set import NodeSet
 from .pack_surface import HostPacks
+from .pack_watch import watch_packs
 from .preparation import job_key, prepare
 from .stores import stores
 
@@ -133,7 +134,8 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
             accounts=accounts,
             packs=packs.surface,
         )
-        for work in (consumer.serve(), keep_journal(bus)):
+        watching = [watch_packs(folders, hosts, node_set, news)] if settings.reload else []
+        for work in (consumer.serve(), keep_journal(bus), *watching):
             closing.push_async_callback(_cancelled, asyncio.create_task(work))
         runner = web.AppRunner(create_app(services), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()

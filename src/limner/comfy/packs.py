@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """What came of one pack. `web` is its folder of files for the editor, where it has one."""
+    """What came of one pack. `web` is its folder of files for the editor; `failed`: it could not be imported at all."""
 
     name: str
     path: Path
@@ -47,6 +47,7 @@ class Pack:
     problems: Sequence[LoadProblem] = ()
     web: Path | None = None
     seconds: float = 0.0
+    failed: bool = False
 
 
 def load_packs(
@@ -67,7 +68,7 @@ def load_packs(
         loading(pack_name(path))
         pack = load_pack(path, bridge)
         if path in early:
-            pack = Pack(pack.name, path, pack.nodes, (early[path], *pack.problems), pack.web, pack.seconds)
+            pack = replace(pack, problems=(early[path], *pack.problems))
         for problem in pack.problems:
             log.warning("%s: %s", problem.source, problem.message)
         packs.append(pack)
@@ -86,7 +87,7 @@ def load_pack(path: Path, bridge: Bridge) -> Pack:
         for mended in fill_in_names(module, modules_of(own)):
             log.warning("%s: %s; it was given to it", name, mended)
     except (Exception, SystemExit) as error:
-        return Pack(name, path, (), (_problem(name, error),), None, time.perf_counter() - started)
+        return Pack(name, path, (), (_problem(name, error),), None, time.perf_counter() - started, failed=True)
     problems: list[LoadProblem] = []
     try:
         lanes = declared_lanes(path)

@@ -7,6 +7,7 @@ find them by `PackFinder`.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +75,11 @@ def free_name(path: Path) -> str:
 def modules_of(name: str) -> list[ModuleType]:
     """The modules of a pack that have been imported."""
     return [module for known, module in list(sys.modules.items()) if known == name or known.startswith(f"{name}.")]
+
+
+def is_in(file: str, path: Path) -> bool:
+    """Whether a file is a pack's: the pack itself, or in its folder."""
+    return file == str(path) or file.startswith(f"{path}{os.sep}")
 
 
 def forget(name: str) -> None:

@@ -23,6 +23,8 @@ from aiohttp import web
 
 log = logging.getLogger(__name__)
 START_SECONDS = 30.0
+SWAP_SECONDS = 10.0
+"""Seconds for which an application that was swapped for another is still answered."""
 
 
 class RouteServer(threading.Thread):
@@ -35,6 +37,8 @@ class RouteServer(threading.Thread):
         self._folder: Path | None = None
         self._problem: Exception | None = None
         self._runner: web.AppRunner | None = None
+        self._ending: list[tuple[web.AppRunner | None, Path | None]] = []
+        self._clearing: asyncio.Task[None] | None = None
         self.address = ""
 
     def begin(self) -> None:
@@ -55,9 +59,26 @@ class RouteServer(threading.Thread):
         finally:
             self._begun.set()
         self.loop.run_forever()
-        if self._runner is not None:
-            self.loop.run_until_complete(self._runner.cleanup())
+        for runner, folder in (*self._ending, (self._runner, self._folder)):
+            self.loop.run_until_complete(_ended(runner, folder))
         self.loop.close()
+
+    def swap(self, app: web.Application) -> None:
+        """Serve another application from now on, at another address. Raises whatever keeps it from starting."""
+        asyncio.run_coroutine_threadsafe(self._swap(app), self.loop).result(START_SECONDS)
+
+    async def _swap(self, app: web.Application) -> None:
+        old, folder = self._runner, self._folder
+        self._app = app
+        await self._open()
+        if old is not None:
+            self._ending.append((old, folder))
+            self.loop.call_later(SWAP_SECONDS, self._clear)
+
+    def _clear(self) -> None:
+        """End the application that has been swapped longest."""
+        if self._ending:
+            self._clearing = self.loop.create_task(_ended(*self._ending.pop(0)))
 
     async def _open(self) -> None:
         runner = self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
@@ -78,6 +99,13 @@ class RouteServer(threading.Thread):
             self.loop.call_soon_threadsafe(self.loop.stop)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def _ended(runner: web.AppRunner | None, folder: Path | None) -> None:
+    if runner is not None:
+        await runner.cleanup()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def route_table(app: web.Application) -> Sequence[tuple[str, str]]:

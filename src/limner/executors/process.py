@@ -77,8 +77,9 @@ class Callbacks:
     """Who hears of what happens; all are called in the executor's event loop.
 
     `line`: each line that the host or its nodes print. `said`: a pack's message to the clients, outside of steps.
-    `ready`: a host has loaded its library. `lost`: a host is gone (place, reason). `broke`: it died while it loaded
-    this part of its library (source, reason); that is told first. `gave_up`: it will not be started again (reason).
+    `ready`: a host has loaded its library, or another in its place. `lost`: a host is gone (place, reason). `broke`: it
+    died while it loaded this part of its library (source, reason); that is told first. `gave_up`: it will not be
+    started again (reason).
     """
 
     line: Callable[[str], None] = log_line
@@ -383,6 +384,7 @@ class ProcessExecutor:
             return False
         assert self._client is not None
         self._client.set_result(client)
+        client.changed = self._callbacks.ready
         self._callbacks.ready(loaded)
         return True
 

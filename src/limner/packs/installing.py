@@ -95,19 +95,29 @@ def remove(places: Places, names: Sequence[str]) -> list[InstalledPack]:
     packs = [find(places, name) for name in names]
     with Change(places) as change:
         for folder in dict.fromkeys(pack.path.parent for pack in packs):
-            _forget(change, folder, [pack for pack in packs if pack.path.parent == folder])
+            _forget(places, change, folder, [pack for pack in packs if pack.path.parent == folder])
         change.commit()
     requirements.tidy(places, read_records(places.home).packages)
     return packs
 
 
-def _forget(change: Change, folder: Path, packs: Sequence[InstalledPack]) -> None:
+def _forget(places: Places, change: Change, folder: Path, packs: Sequence[InstalledPack]) -> None:
     home = folder.parent if folder.name == DISABLED else folder
     records = read_records(home)
     for pack in packs:
         change.take_away(pack.path)
         records = records.without(pack.name)
+    if home == places.home and records.packages:
+        records = replace(records, packages=_fewer(places, change, records.packages, [pack.name for pack in packs]))
     change.write(home / RECORDS, records.written())
+
+
+def _fewer(places: Places, change: Change, now: str, going: Sequence[str]) -> str:
+    """The packages without those that only packs that go require; as they are, where that cannot be found out now."""
+    try:
+        return requirements.settled(places, change, {}, requirements.pins_of(places, now), going)
+    except PackProblem:
+        return now
 
 
 def _there_already(places: Places, wish: Wish) -> Fetched | None:

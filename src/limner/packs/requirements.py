@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import site
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from limner.comfy.manifest import read_manifest
@@ -52,15 +51,22 @@ def wanted_by(pack: Path) -> tuple[str, ...]:
     return requirements_of(pack) if said is None else said
 
 
-def settled(places: Places, change: Change, changing: Mapping[str, tuple[Path, bool]], pins: Sequence[str] = ()) -> str:
+def settled(
+    places: Places,
+    change: Change,
+    changing: Mapping[str, tuple[Path, bool]],
+    pins: Sequence[str] = (),
+    going: Collection[str] = (),
+) -> str:
     """The packages of all packs that are on, as a folder's name.
 
-    `changing` are packs that will be on, or will be others: where their files are, and whether they are isolated.
-    `pins` are versions that packages must have. Raises `Clash`.
+    `changing` are packs that will be on, or will be others: where their files are, and whether they are isolated;
+    `going` are packs that will not be there. `pins` are versions that packages must have. Raises `Clash`.
     """
     wanted: dict[str, Sequence[str]] = {}
     for pack in installed(places):
-        if pack.enabled and pack.managed and pack.name not in changing and not pack.isolated:
+        stays = pack.name not in changing and pack.name not in going
+        if stays and pack.enabled and pack.managed and not pack.isolated:
             wanted[pack.name] = wanted_by(pack.path)
     for name, (path, isolated) in changing.items():
         lines = wanted_by(path)
@@ -122,20 +128,6 @@ def pins_of(places: Places, name: str) -> tuple[str, ...]:
         return tuple((places.packages / name / LOCK).read_text().splitlines()) if name else ()
     except OSError:
         return ()
-
-
-@contextmanager
-def in_use(places: Places, name: str) -> Iterator[None]:
-    """Make the packages importable in this process, and keep them from being deleted, until the context ends."""
-    folder = places.packages / name
-    if not name or not folder.is_dir():
-        yield
-        return
-    with lock_of(folder, shared=True):
-        before = list(sys.path)
-        site.addsitedir(str(folder))
-        sys.path[:] = [*before, *(entry for entry in sys.path if entry not in before)]
-        yield
 
 
 def tidy(places: Places, name: str) -> None:

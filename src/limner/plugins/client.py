@@ -54,6 +54,8 @@ class HostClient:
         self.loading = ""
         """The part of its library that the host imports, or imported last."""
         self.loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+        self.changed: Callable[[Loaded], None] = lambda loaded: None
+        """Called when the host has another library than that which it loaded."""
 
     async def listen(self) -> None:
         """Take what the host says, until it closes the connection. Raises ValueError where it talks nonsense."""
@@ -144,7 +146,7 @@ class HostClient:
         elif isinstance(message, p.Refused):
             self._refuse(message)
         elif isinstance(message, p.Ready):
-            self.loaded.set_result(Loaded(message.schemas, message.problems))
+            self._has_loaded(Loaded(message.schemas, message.problems))
         elif isinstance(message, p.LoadFailed):
             self.loaded.set_exception(LoadError(message.message, message.traceback))
             self.loaded.exception()
@@ -154,6 +156,15 @@ class HostClient:
             self._listener(Said(message.event, message.data, message.client))
         elif message.version != p.VERSION:
             raise ValueError(f"the host speaks version {message.version} of the protocol, the server {p.VERSION}")
+
+    def _has_loaded(self, loaded: Loaded) -> None:
+        """Its library is there, or there is another."""
+        if not self.loaded.done():
+            self.loaded.set_result(loaded)
+            return
+        self.loaded = asyncio.get_running_loop().create_future()
+        self.loaded.set_result(loaded)
+        self.changed(loaded)
 
     def _report(self, message: p.Reports) -> None:
         """Reports of a segment; a reporter that raises ends its own segment alone."""

@@ -46,9 +46,13 @@ class Control:
             loop.call_soon_threadsafe(self._say, said)
 
         core.listener = listen
+
+        def changed() -> None:
+            loop.call_soon_threadsafe(self._tell_library, core)
+
+        core.changed = changed
         self.core = core
-        problems = [(problem.source, problem.message) for problem in core.library.problems]
-        self._send(p.Ready(core.schemas(), problems))
+        self._tell_library(core)
         waiting, self._waiting = self._waiting, []
         for message in waiting:
             self.take(message)
@@ -125,6 +129,10 @@ class Control:
             self._send(p.Refused(number, "unknown", str(error)))
         except Exception as error:
             self._send(p.Refused(number, type(error).__name__, str(error)))
+
+    def _tell_library(self, core: HostCore) -> None:
+        problems = [(problem.source, problem.message) for problem in core.library.problems]
+        self._send(p.Ready(core.schemas(), problems))
 
     def _say(self, said: Said) -> None:
         self._send(p.Message(said.event, said.data, said.client))

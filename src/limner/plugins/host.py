@@ -67,12 +67,19 @@ class HostCore:
         self._handlers = dict(handlers or {})
         self.listener: Callable[[Said], None] = _nobody
         """Gets what packs say outside of calls; called in any thread."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called, in any thread, when there is another library."""
         self._profiles: dict[str, Profile] = {}
         self._runs: dict[str, RunState] = {}
         self._coroutines: dict[str, set[asyncio.Task[object]]] = {}
 
     def schemas(self) -> list[NodeSchema]:
         return [implementation.schema for implementation in self.library.values()]
+
+    def use(self, library: Library) -> None:
+        """From now on these are the nodes; calls that go on end with those that they began with. In any thread."""
+        self.library = library
+        self.changed()
 
     async def run(self, segment: Segment, report: Reporter) -> None:
         """Run the tasks, reporting in this loop. Raises LostValue if a task needs a value from elsewhere."""

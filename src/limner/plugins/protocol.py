@@ -2,7 +2,8 @@
 
 Rules, stated once:
 
-- A host says `Hello` at once, and `Ready` or `LoadFailed` when its library has been imported.
+- A host says `Hello` at once, and `Ready` or `LoadFailed` when its library has been imported. It says `Ready` again
+  whenever its library has become another.
 - A request has an `id`; its answer has the same one. Any request may be answered by `Refused`.
 - A `Run` is answered by any number of `Reports`, then by `Done`. What a report says of a step's values is their sizes;
   the server knows their fingerprints already.

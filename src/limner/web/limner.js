@@ -1,4 +1,4 @@
-// Limner's extension of the ComfyUI editor.
+// Limner's extension of the ComfyUI editor: the default graph, and packs that change while the editor is open.
 //
 // The editor opens with a graph that names a model of several gigabytes. Here it opens with one that works on the model
 // that is built in: the content of the editor's own default graph is replaced before anything has loaded it.
@@ -24,3 +24,21 @@ async function useOurDefaultGraph() {
 await useOurDefaultGraph();
 
 app.registerExtension({ name: "Limner.DefaultWorkflow" });
+
+// A server with --reload says so when it has imported a pack anew: the editor takes the new nodes over.
+async function tellOfPacks({ detail }) {
+  for (const { pack, failed, gone, problems } of detail.packs) {
+    const summary = failed ? `${pack} has an error` : gone ? `${pack} is gone` : `${pack} is loaded anew`;
+    const severity = failed ? "error" : problems?.length ? "warn" : "success";
+    const life = failed ? undefined : 3000;
+    app.extensionManager?.toast?.add({ severity, summary, detail: problems?.join("\n"), life });
+  }
+  await app.refreshComboInNodes();
+}
+
+app.registerExtension({
+  name: "Limner.Packs",
+  setup() {
+    app.api.addEventListener("packs_reloaded", tellOfPacks);
+  },
+});

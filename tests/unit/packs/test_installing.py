@@ -15,6 +15,7 @@ import pytest
 from limner.comfy.manifest import read_manifest
 from limner.packs import requirements
 from limner.packs.errors import BadSource, Clash, PackExists, PackProblem, UnknownPack
+from limner.packs.in_use import PackagesInUse
 from limner.packs.installed import find, installed
 from limner.packs.installing import Outcome, Wish, install, remove
 from limner.packs.lockfile import locked, read_lock
@@ -65,12 +66,19 @@ def test_a_pack_with_what_it_requires(places: Places, packs: Path, shop: Path) -
     assert records.of("one")["source"] == "folder"
     assert (places.packages / records.packages / "gadget.py").is_file()
     before = set(metadata.packages_distributions())
-    with requirements.in_use(places, records.packages):
+    in_use = PackagesInUse(places)
+    try:
+        in_use.refresh()
         assert importlib.import_module("gadget").VERSION == 2
         assert metadata.version("gadget") == "2.0"
-    assert "gadget" not in before, "Limner's own environment has none of it"
-    sys.modules.pop("gadget")
-    sys.path[:] = [entry for entry in sys.path if str(places.packages) not in entry]
+        assert "gadget" not in before, "Limner's own environment has none of it"
+        remove(places, ["one"])
+        assert (places.packages / records.packages).is_dir(), "a host uses it"
+        in_use.refresh()
+        assert not [entry for entry in sys.path if str(places.packages) in entry]
+    finally:
+        in_use.close()
+        sys.modules.pop("gadget", None)
 
 
 def test_packs_that_share_a_host_get_what_suits_them_all(places: Places, packs: Path, shop: Path) -> None:

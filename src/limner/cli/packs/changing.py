@@ -129,13 +129,16 @@ def remove(names: Names, *, settings: Settings) -> None:
 
 @with_places
 def enable(names: Names, *, settings: Settings) -> None:
-    """Switch packs on."""
+    """Switch packs on, and let those in again that were quarantined because they had killed their hosts."""
+    from limner.app.quarantine import Quarantine
     from limner.packs.installed import find
     from limner.packs.switching import enable as do_enable
 
     with working(settings) as places:
         for name in names:
             pack = find(places, name)
+            if Quarantine(folders_of(settings)).release(pack.name):
+                errors().print(f"{pack.name} was quarantined, and may load again.", style="dim", markup=False)
             output().print(f"{pack.name} is on: {do_enable(places, pack)}", markup=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,15 +40,16 @@ def show(json: AsJson = False, *, settings: Settings) -> None:
 
     with problems():
         packs = installed(places_of(settings))
-    counts = _counts(folders_of(settings))
+    folders = folders_of(settings)
+    counts, quarantined = _counts(folders), _quarantined(folders)
     if json:
-        as_json([_told(pack, counts) for pack in packs])
+        as_json([_told(pack, counts, quarantined) for pack in packs])
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("pack", "version", "nodes", "state", "from"):
         table.add_column(column)
     for pack in packs:
-        known = _told(pack, counts)
+        known = _told(pack, counts, quarantined)
         version = known["version"] or known["commit"][:10]
         nodes = str(known["nodes"]) if known["nodes"] is not None else ""
         table.add_row(pack.name, version, nodes, known["state"], known["from"], style=None if pack.enabled else "dim")
@@ -71,7 +73,7 @@ def info(name: Name, json: AsJson = False, *, settings: Settings) -> None:
             return
         wanted = requirements.wanted_by(pack.path)
     folders = folders_of(settings)
-    told = _told(pack, _counts(folders)) | {"path": str(pack.path), "requirements": list(wanted)}
+    told = _told(pack, _counts(folders), _quarantined(folders)) | {"path": str(pack.path), "requirements": list(wanted)}
     told["types"] = sorted(_types(folders).get(pack.name, ()))
     if json:
         as_json(told)
@@ -80,6 +82,7 @@ def info(name: Name, json: AsJson = False, *, settings: Settings) -> None:
     console.print(pack.name, style="bold", markup=False, end="")
     console.print(f"  {told['version']}  {told['state']}", markup=False)
     _lines(console, {key: told[key] for key in ("path", "from", "commit", "installed")})
+    _lines(console, {"problem": told["problem"]})
     _lines(console, {"requires": ", ".join(wanted), "nodes": ", ".join(told["types"])})
 
 
@@ -164,13 +167,22 @@ def _lines(console: Console, entries: dict[str, Any]) -> None:
             console.print(str(value), markup=False)
 
 
-def _told(pack: InstalledPack, counts: Counter[str] | None) -> dict[str, Any]:
+def _quarantined(folders: Folders) -> Mapping[str, str]:
+    from limner.app.quarantine import Quarantine
+
+    return Quarantine(folders).reasons()
+
+
+def _told(pack: InstalledPack, counts: Counter[str] | None, quarantined: Mapping[str, str]) -> dict[str, Any]:
     source = pack.source
+    problem = quarantined.get(pack.name, "") if pack.enabled else ""
+    running = "quarantined" if problem else "own host" if pack.isolated else "on"
     return {
         "name": pack.name,
         "version": pack.version,
         "commit": pack.commit,
-        "state": "off" if not pack.enabled else "own host" if pack.isolated else "on",
+        "state": running if pack.enabled else "off",
+        "problem": problem,
         "from": str(source) if source is not None else "",
         "installed": str(pack.record.get("installed", "")),
         "nodes": counts[pack.name] if counts is not None and pack.enabled else None,
