@@ -16,9 +16,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
 from limner.accounts import Accounts
+from limner.app.preparation import salt_of
 from limner.comfy.object_info import ObjectInfo
 from limner.database import Database
 from limner.engine import Engine, Reason, RunRequest, admit
+from limner.engine.ports import HOME_KEY
 from limner.executors.local import LocalExecutor
 from limner.files import Folders
 from limner.graph import Catalog, Graph
@@ -106,8 +108,9 @@ class FakeMachine:
     def versions(self) -> Mapping[str, str]:
         return {"pytorch_version": "0"}
 
-    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None) -> Verdict:
-        return await admit(self.executor, run, graph, self.catalog, targets=targets, choices=self.folders.choices)
+    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None, home: str = "") -> Verdict:
+        choices = self.folders.of(home).choices
+        return await admit(self.executor, run, graph, self.catalog, targets=targets, choices=choices, home=home)
 
     def explain(self, run: str) -> Sequence[Reason] | None:
         return self.engine.explain(run)
@@ -180,7 +183,7 @@ async def serving(
     folders = Folders.under(base)
     folders.prepare()
     given = NodeServices()
-    given.add(Folders, folders)
+    given.add(Folders, folders).by_home(Folders, Folders.of)
     executor = LocalExecutor(HostCore(Library(nodes_in([sys.modules[__name__]])), given))
     catalog = Catalog(await executor.schemas())
     engine = Engine(executor, MemoryCache())
@@ -192,7 +195,8 @@ async def serving(
 
     async def prepare(job: Job) -> RunRequest:
         assert isinstance(job.attachment, Verdict)
-        return RunRequest(job.id, job.attachment.graph, job.targets, catalog, {"prompt": job.prompt, **job.extra})
+        hidden = {"prompt": job.prompt, **job.extra, HOME_KEY: job.home}
+        return RunRequest(job.id, job.attachment.graph, job.targets, catalog, hidden, salt=salt_of(job.home))
 
     consumer = Consumer(queue, engine, prepare, history, bus)
     services = Services(

@@ -54,6 +54,11 @@ class Identity:
     def sees_all(self) -> bool:
         return self.scope is Scope.ADMIN
 
+    @property
+    def home(self) -> str:
+        """Whose input, output and temporary files are seen: the user's own; all of them, empty, by an admin."""
+        return "" if self.sees_all else self.user
+
 
 class AccountProblem(Exception):
     """`problem` says what is wrong with an account, `remedy` what to do about it."""

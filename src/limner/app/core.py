@@ -42,7 +42,7 @@ def make_core(
     # Pictures are measured by `limner.media.decode` before they are decoded; Pillow's own warning says it twice.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     services = Services(NodeOptions(metadata=not settings.disable_metadata, previews=settings.preview_method != "none"))
-    services.add(Folders, folders)
+    services.add(Folders, folders).by_home(Folders, Folders.of)
     services.add_factory(Runtime, lambda: _runtime(settings, folders))
     lanes = Lanes(guard=torch.inference_mode, device_thread=device_thread)
     library, bridge = with_packs(Library(built_in()), folders, services, role or Role(), loading)

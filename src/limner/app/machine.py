@@ -82,9 +82,9 @@ class HostMachine:
             self._devices = stats.get("devices", ())
             self._versions = stats.get("versions", {})
 
-    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None) -> Verdict:
-        choices = self._folders.choices
-        return await admit(self._hosts.executor, run, graph, self._catalog(), targets=targets, choices=choices)
+    async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None, home: str = "") -> Verdict:
+        choices, executor = self._folders.of(home).choices, self._hosts.executor
+        return await admit(executor, run, graph, self._catalog(), targets=targets, choices=choices, home=home)
 
     def explain(self, run: str) -> Sequence[Reason] | None:
         return self._engine.explain(run)

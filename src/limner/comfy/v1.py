@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from limner.graph import NodeSchema, Presence
+from limner.plugins.context import CallContext
 from limner.plugins.plain import made_plain
 from limner.sdk import NodeContext, Result
 
@@ -33,7 +34,7 @@ class V1Node:
         self.schema: NodeSchema = schema_of(node_type, cls, display_name=display_name, module=module)
         self._function = function_name(cls)
         self._hidden = tuple((item.name, item.type) for item in self.schema.inputs if item.presence is Presence.HIDDEN)
-        self._objects: OrderedDict[str, Any] = OrderedDict()
+        self._objects: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._check = getattr(cls, "check_lazy_status", None) is not None
         self.asks_each_time = self._check
         """Whether it is asked for its needs before each call."""
@@ -45,7 +46,7 @@ class V1Node:
         return f"<node {self.schema.type}>"
 
     def call(self, inputs: Mapping[str, object], context: NodeContext) -> Result | Awaitable[Result]:
-        node = self._object(context.node)
+        node = self._object(context)
         given = getattr(node, self._function)(**to_pack(self._with_hidden(inputs, context)))
         if inspect.isawaitable(given):
             return self._later(given, context, node)
@@ -59,7 +60,7 @@ class V1Node:
     ) -> Sequence[str] | Awaitable[Sequence[str]]:
         if not self._check:
             return ()
-        asked = self._object(context.node).check_lazy_status(**self._with_hidden(inputs, context))
+        asked = self._object(context).check_lazy_status(**self._with_hidden(inputs, context))
         return names_asked_later(asked) if inspect.isawaitable(asked) else names_asked(asked)
 
     def complaint(
@@ -105,15 +106,16 @@ class V1Node:
                 given[name] = [value] if self._list_wise else value
         return given
 
-    def _object(self, node: str) -> Any:
-        """The object of this node, made at its first use."""
-        found = self._objects.get(node)
+    def _object(self, context: NodeContext) -> Any:
+        """The object of this node, made at its first use; each home has its own, as it may keep that one's folders."""
+        key = context.home if isinstance(context, CallContext) else "", context.node
+        found = self._objects.get(key)
         if found is None:
-            found = self._objects[node] = self.cls()
+            found = self._objects[key] = self.cls()
             while len(self._objects) > KEPT:
                 self._objects.popitem(last=False)
         else:
-            self._objects.move_to_end(node)
+            self._objects.move_to_end(key)
         return found
 
 

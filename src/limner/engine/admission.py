@@ -11,7 +11,9 @@ from limner.graph.validate import Choices, Verdict, no_choices, validate
 from .ports import Answer, Executor, HostLost, Inquiry
 
 
-def inquiry(node: Node, graph: Graph, catalog: Catalog, *, validate: bool = False, token: bool = False) -> Inquiry:
+def inquiry(
+    node: Node, graph: Graph, catalog: Catalog, *, validate: bool = False, token: bool = False, home: str = ""
+) -> Inquiry:
     """The question about one node: its literals, and the socket types of its links."""
     literals: dict[str, InputValue] = {}
     types: dict[str, str] = {}
@@ -22,13 +24,13 @@ def inquiry(node: Node, graph: Graph, catalog: Catalog, *, validate: bool = Fals
             types[name] = outputs[value.output].type if 0 <= value.output < len(outputs) else "*"
         else:
             literals[name] = value
-    return Inquiry(node.id, node.type, literals, types, validate=validate, token=token)
+    return Inquiry(node.id, node.type, literals, types, validate=validate, token=token, home=home)
 
 
-def inquiries(graph: Graph, catalog: Catalog, nodes: Iterable[NodeId]) -> list[Inquiry]:
+def inquiries(graph: Graph, catalog: Catalog, nodes: Iterable[NodeId], home: str = "") -> list[Inquiry]:
     """One question for each node that validates its own inputs."""
     return [
-        inquiry(graph.nodes[node], graph, catalog, validate=True)
+        inquiry(graph.nodes[node], graph, catalog, validate=True, home=home)
         for node in nodes
         if catalog[graph.nodes[node].type].traits.has_validation
     ]
@@ -42,8 +44,11 @@ async def admit(
     *,
     targets: Sequence[NodeId] | None = None,
     choices: Choices = no_choices,
+    home: str = "",
 ) -> Verdict:
     """Validate the graph, asking the nodes that check their own inputs. Never raises for a bad graph.
+
+    `home`: whose files it may read, as `HOME_KEY` of the run.
 
     When the host dies twice over the questions, nothing can run, and the verdict's `error` says so.
     """
@@ -52,7 +57,7 @@ async def admit(
         return verdict
     broken = {problem.node for problem in verdict.problems}
     asked = [node for node in verdict.examined if node not in broken]
-    questions = inquiries(verdict.graph, catalog, asked)
+    questions = inquiries(verdict.graph, catalog, asked, home)
     if not questions:
         return verdict
     try:

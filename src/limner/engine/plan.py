@@ -9,12 +9,12 @@ Rules, stated once:
 - Its inputs are those that its schema names, and links besides (nodes may take undeclared links); undeclared literals
   are left out unless the node takes any inputs.
 - A step whose result must not be shared gets a fingerprint of its own: with the node's id where equal nodes are told
-  apart, and with the run's nonce where nothing may be kept.
+  apart, with the salt of its type where runs are, and with the run's nonce where nothing may be kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from limner.graph import Catalog, Graph, InputValue, Link, Node, NodeId, NodeSchema, Presence
@@ -69,12 +69,19 @@ class Profile:
         )
 
 
+def unsalted(schema: NodeSchema) -> str:
+    """Equal steps of all runs stand in for each other."""
+    del schema
+    return ""
+
+
 class Planner:
     """Plans the graph of one run, and the expansions that its steps return."""
 
-    def __init__(self, catalog: Catalog, nonce: str) -> None:
+    def __init__(self, catalog: Catalog, nonce: str, salt: Callable[[NodeSchema], str] = unsalted) -> None:
+        """`salt` tells steps of a type apart that must not stand in for each other, though they are equal."""
         self.catalog = catalog
-        self._nonce = nonce
+        self._nonce, self._salt = nonce, salt
         self._profiles: dict[str, Profile] = {}
         self.fingerprints: dict[NodeId, Fingerprint] = {}
         """Of every node planned so far."""
@@ -181,6 +188,9 @@ class Planner:
             marks.append(f"token {constant(token)}")
         if profile.by_id:
             marks.append(f"id {node.id}")
+        salt = self._salt(profile.schema)
+        if salt:
+            marks.append(f"salt {salt}")
         return marks, True
 
     def is_raw(self, step: Step, name: str) -> bool:

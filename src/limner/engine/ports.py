@@ -26,6 +26,8 @@ from .values import Failure, Fingerprint, Handle, Outcome, Values
 
 JOB_KEY = "limner_job"
 """Among the hidden values: the job's name on the disk; nothing is written where there is none."""
+HOME_KEY = "limner_home"
+"""Among the hidden values: whose files the run reads and writes; empty or missing for a host's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Inquiry:
     """A question about a node before a run: validate it (VALIDATE_INPUTS), and/or give its change token (IS_CHANGED).
 
     `inputs` are its literals; linked inputs are absent, and `input_types` names them with their socket types (the node
-    gets None for each, as its value is not known yet).
+    gets None for each, as its value is not known yet). `home`: whose files it looks at, as `HOME_KEY` of a run.
     """
 
     node: NodeId
@@ -118,6 +120,7 @@ class Inquiry:
     input_types: Mapping[str, str] = field(default_factory=dict)
     validate: bool = False
     token: bool = False
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from limner.graph import Catalog, Graph, NodeId, NodeSchema
 
 from .ledger import Ledger
+from .plan import unsalted
 from .ports import JOB_KEY, Cache, EventSink, Executor, Said
 from .reasons import Reason, explain
 from .session import Session
@@ -27,7 +28,8 @@ class RunRequest:
 
     `hidden` is what hidden inputs draw on: `prompt`, `extra_pnginfo`, `client_id`, ... (see `ports.Segment`). A run
     with a `key` is written down as it goes, and goes on where another attempt with this key ended; the key is a
-    file name.
+    file name. `salt` tells the steps of a type apart from those of other runs (whoever asked for them), so that none is
+    given what was remembered of another.
     """
 
     run: str
@@ -36,6 +38,7 @@ class RunRequest:
     catalog: Catalog
     hidden: Mapping[str, object] = field(default_factory=dict)
     key: str = ""
+    salt: Callable[[NodeSchema], str] = unsalted
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Engine:
             executor=self._executor,
             cache=self._cache,
             catalog=request.catalog,
+            salt=request.salt,
             hidden={**request.hidden, JOB_KEY: request.key} if request.key else request.hidden,
             key=request.key or f"{request.run}-{secrets.token_hex(8)}",
             group_of=self._group_of,

@@ -17,6 +17,7 @@ from .ledger import Ledger, Record
 from .narrator import Narrator
 from .plan import Planner
 from .ports import (
+    HOME_KEY,
     Cache,
     Ended,
     EventSink,
@@ -51,6 +52,7 @@ class Session:
         cache: Cache,
         catalog: Catalog,
         hidden: Mapping[str, object],
+        salt: Callable[[NodeSchema], str],
         key: str,
         group_of: Callable[[str], str],
         expanding: set[str],
@@ -78,7 +80,8 @@ class Session:
         self._yielding, self._note_end = yielding, ended
         self._informed: set[str] = set()
         """Groups that have the hidden inputs."""
-        self._planner = Planner(catalog, key)
+        self._home = str(hidden.get(HOME_KEY, ""))
+        self._planner = Planner(catalog, key, salt)
         self._state = RunState()
         self._scheduler = Scheduler(self._state, self._planner, group_of, expanding)
         self._tell = Narrator(run, sink)
@@ -163,7 +166,7 @@ class Session:
         asked = [node for node in ordered if self._planner.profile(node).schema.traits.has_change_token]
         if not asked:
             return {}
-        questions = [inquiry(node, graph, self._planner.catalog, token=True) for node in asked]
+        questions = [inquiry(node, graph, self._planner.catalog, token=True, home=self._home) for node in asked]
         try:
             answers = await self._executor.inquire(self.id, questions)
         except HostLost as loss:

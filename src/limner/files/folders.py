@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from limner.graph import FileChoices
 
 from . import model_folders
-from .errors import MissingFile, UnknownFolder
+from .errors import CannotWrite, MissingFile, UnknownFolder, UnsafeName
 from .extra_paths import read_extra_paths
 from .kinds import media_kind
 from .listing import Listing
@@ -21,6 +21,8 @@ from .names import below, checked, split_annotation
 from .save_path import SavePath, save_path
 
 MEDIA_FOLDERS = ("input", "output", "temp")
+USERS = "users"
+"""The subfolder of each of them that holds the folders of users who log in."""
 
 
 def package_data() -> Path:
@@ -42,7 +44,10 @@ class Folders:
     temp: Path
     user: Path
     models: Mapping[str, ModelFolder]
+    home: str = ""
+    """Whose input, output and temp folders these are; empty for all of them."""
     _listing: Listing = field(default_factory=Listing, compare=False, repr=False)
+    _homes: dict[str, Folders] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def under(
@@ -76,6 +81,36 @@ class Folders:
             user=(user or base / "user").expanduser().absolute(),
             models=MappingProxyType(models),
         )
+
+    def of(self, home: str) -> Folders:
+        """The folders as the user of this name has them: own ones for inputs, outputs and temporary files, the same
+        models. They lie below these, in `users/NAME`; empty for these. Raises `UnsafeName`, `CannotWrite`.
+        """
+        if not home:
+            return self
+        found = self._homes.get(home)
+        if found is None:
+            place = PurePath(USERS, checked(home))
+            if len(place.parts) != 2 or self.home:
+                raise UnsafeName(f"{home!r} is no user's name", "Use the name that the user logs in with")
+            inputs, outputs, temp = (self.media_folder(name) / place for name in MEDIA_FOLDERS)
+            own = replace(self, home=home, input=inputs, output=outputs, temp=temp, _listing=Listing(), _homes={})
+            own._furnish()
+            found = self._homes[home] = own
+        return found
+
+    def _furnish(self) -> None:
+        """Make the media folders; a new input folder gets the example picture."""
+        fresh = not self.input.exists()
+        try:
+            for name in MEDIA_FOLDERS:
+                self.media_folder(name).mkdir(parents=True, exist_ok=True)
+            example = package_data() / "input" / "example.png"
+            if fresh and example.is_file():
+                shutil.copyfile(example, self.input / example.name)
+        except OSError as error:
+            problem = f"the folders of {self.home} cannot be made: {error.strerror}"
+            raise CannotWrite(problem, "Check that the input, output and temp folders may be written to") from error
 
     def prepare(self) -> None:
         """Make the folders that are missing; a new input folder gets the example picture."""

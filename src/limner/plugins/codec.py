@@ -143,11 +143,14 @@ def read_segment(wire: p.Run) -> Segment:
 
 
 def wire_inquiries(inquiries: Iterable[Inquiry]) -> list[p.WireInquiry]:
-    return [p.WireInquiry(i.node, i.type, dict(i.inputs), dict(i.input_types), i.validate, i.token) for i in inquiries]
+    return [
+        p.WireInquiry(i.node, i.type, dict(i.inputs), dict(i.input_types), i.validate, i.token, i.home)
+        for i in inquiries
+    ]
 
 
 def read_inquiries(wire: Iterable[p.WireInquiry]) -> list[Inquiry]:
-    return [Inquiry(i.node, i.type, i.inputs, i.input_types, i.validate, i.token) for i in wire]
+    return [Inquiry(i.node, i.type, i.inputs, i.input_types, i.validate, i.token, i.home) for i in wire]
 
 
 def wire_reports(reports: Sequence[Report]) -> list[p.WireReport]:

@@ -65,6 +65,7 @@ class CallContext:
         "_step",
         "_tapes",
         "cooperative",
+        "home",
         "node",
         "type",
     )
@@ -80,8 +81,10 @@ class CallContext:
         cooperative: bool = False,
         notes: Notes | None = None,
         step: str = "",
+        home: str = "",
     ) -> None:
-        """`notes` is where the call of the step with this fingerprint writes things down."""
+        """`notes` is where the call of the step with this fingerprint writes things down, `home` whose files it has."""
+        self.home = home
         self.node, self.type, self.cooperative = node, type, cooperative
         self._notes, self._step = notes if run.key else None, step
         self._tapes: list[KeptTape] = []
@@ -163,7 +166,7 @@ class CallContext:
         return self._folder
 
     def service(self, kind: type[Service]) -> Service:
-        return self._services.get(kind)
+        return self._services.get(kind, self.home)
 
     def close(self) -> None:
         """The call is over."""

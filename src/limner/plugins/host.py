@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from limner.engine.ports import JOB_KEY, Answer, Ended, Inquiry, Report, Reporter, Said, Segment, Started, Task
+from limner.engine.ports import HOME_KEY, JOB_KEY, Answer, Ended, Inquiry, Report, Reporter, Said, Segment, Started, Task
 from limner.engine.values import Failure, Fingerprint, Held, Values
 from limner.graph import Lane, NodeSchema
 
@@ -175,7 +175,7 @@ class HostCore:
         return self._runs.setdefault(run, RunState(run))
 
     def _answer(self, inquiry: Inquiry, run: RunState) -> Answer:
-        context = CallContext(inquiry.node, inquiry.type, run, self.services, lambda report: None)
+        context = CallContext(inquiry.node, inquiry.type, run, self.services, lambda report: None, home=inquiry.home)
         token = CURRENT.set(context)
         INDEX.set(0)
         try:
@@ -310,6 +310,7 @@ class _Execution:
             cooperative=profile.cooperative,
             notes=core.notes,
             step=task.fingerprint,
+            home=str(self._run.hidden.get(HOME_KEY, "")),
         )
         return Calls(task, profile, gather(task, profile, core.values), core.values, context)
 

@@ -65,6 +65,7 @@ class WireInquiry(msgspec.Struct, array_like=True, omit_defaults=True):
     input_types: dict[str, str]
     validate: bool = False
     token: bool = False
+    home: str = ""
 
 
 class Parcel(msgspec.Struct, array_like=True, omit_defaults=True):

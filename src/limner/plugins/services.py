@@ -10,11 +10,15 @@ Service = TypeVar("Service")
 
 
 class Services:
-    """Objects by class. A service may be given as a factory: it is made at its first use, once, in any thread."""
+    """Objects by class. A service may be given as a factory: it is made at its first use, once, in any thread.
+
+    A service of which each home has its own part (`engine.ports.HOME_KEY`) is given with how that is had of it.
+    """
 
     def __init__(self, *services: object) -> None:
         self._made: dict[type[Any], object] = {type(service): service for service in services}
         self._factories: dict[type[Any], Callable[[], object]] = {}
+        self._parts: dict[type[Any], Callable[[Any, str], object]] = {}
         self._lock = Lock()
 
     def add(self, kind: type[Service], service: Service) -> Services:
@@ -25,11 +29,18 @@ class Services:
         self._factories[kind] = factory
         return self
 
-    def get(self, kind: type[Service]) -> Service:
-        """The service of this class, or of a class below it. Raises LookupError."""
+    def by_home(self, kind: type[Service], part: Callable[[Service, str], Service]) -> Services:
+        """Give each home its own part of a service: `part(service, home)`."""
+        self._parts[kind] = part
+        return self
+
+    def get(self, kind: type[Service], home: str = "") -> Service:
+        """The service of this class, or of a class below it, or the part of a home. Raises LookupError."""
         found = self._made.get(kind)
         if found is None:
             found = self._make(kind)
+        if home and kind in self._parts:
+            found = self._parts[kind](found, home)
         return cast(Service, found)
 
     def _make(self, kind: type[Any]) -> object:

@@ -20,9 +20,9 @@ class NewJob:
     """A job to add. `prompt` is the workflow in API form, `targets` the output nodes to run, both as JSON.
 
     `extra` is whatever else belongs to it (`extra_pnginfo`, tokens, ...); `client` who asked for it, `owner` whose it
-    is (empty for nobody's). A job of a higher `priority` runs first, and takes the device from one of a lower.
-    `attachment` stays in memory beside the job as long as that is short, and is never written. `marked`: it is among
-    `JobQueue.marked()` as long as it is in the queue.
+    is (empty for nobody's), `home` whose files it reads and writes (empty for all). A job of a higher `priority` runs
+    first, and takes the device from one of a lower. `attachment` stays in memory beside the job as long as the queue
+    is short, and is never written. `marked`: it is among `JobQueue.marked()` as long as it is in the queue.
     """
 
     id: str
@@ -34,6 +34,7 @@ class NewJob:
     priority: int = 0
     owner: str = ""
     marked: bool = False
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Job:
     targets: tuple[str, ...]
     extra: Mapping[str, object]
     attachment: object = None
+    home: str = ""
 
     @property
     def id(self) -> str:

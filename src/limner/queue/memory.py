@@ -21,6 +21,7 @@ class Work:
     prompt: Mapping[str, object]
     targets: tuple[str, ...]
     extra: Mapping[str, object]
+    home: str
 
 
 class MemoryQueue:
@@ -52,7 +53,7 @@ class MemoryQueue:
         place = Place(
             new.id, number, self._arrivals, time.time(), new.client, new.priority, new.owner, marked=new.marked
         )
-        job = Job(place, new.prompt, new.targets, new.extra, new.attachment)
+        job = Job(place, new.prompt, new.targets, new.extra, new.attachment, new.home)
         self._coming.add(new.id)
         try:
             await self._write_added(job)
@@ -264,11 +265,11 @@ class MemoryQueue:
     def _load(self, places: Sequence[Place]) -> list[Job]:
         """What these jobs are to do."""
         found = ((place, self._works[place.id]) for place in places)
-        return [Job(place, work.prompt, work.targets, work.extra) for place, work in found]
+        return [Job(place, work.prompt, work.targets, work.extra, home=work.home) for place, work in found]
 
     async def _write_added(self, job: Job) -> None:
         """Keep what the job is to do; called before it is accepted."""
-        self._works[job.id] = Work(job.prompt, job.targets, job.extra)
+        self._works[job.id] = Work(job.prompt, job.targets, job.extra, job.home)
 
     async def _write_changed(self, changes: Sequence[tuple[Place, State]]) -> None:
         """Called before these jobs are in these states, as these records say."""

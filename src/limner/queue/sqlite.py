@@ -121,7 +121,7 @@ def _place(row: Sequence[object], *, lost: bool) -> Place:
 
 
 def _encode(job: Job) -> str:
-    work = {"prompt": job.prompt, "targets": job.targets, "extra": job.extra}
+    work = {"prompt": job.prompt, "targets": job.targets, "extra": job.extra, "home": job.home}
     try:
         return msgspec.json.encode(work).decode()
     except (TypeError, OverflowError, ValueError):
@@ -132,7 +132,8 @@ def _decode(place: Place, work: str | None) -> Job:
     """The job; one whose work cannot be read has none, and fails when it is run."""
     try:
         content = json.loads(work or "")
-        return Job(place, content["prompt"], tuple(content["targets"]), content["extra"])
+        home = str(content.get("home", ""))
+        return Job(place, content["prompt"], tuple(content["targets"]), content["extra"], home=home)
     except (ValueError, KeyError, TypeError) as error:
         log.error("what the job %s is to do cannot be read: %s", place.id, error)
         return Job(place, {}, (), {})

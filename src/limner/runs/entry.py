@@ -29,7 +29,7 @@ class Entry:
 
     `status` is `done`, `failed` or `cancelled`. `outputs` maps nodes (inner ids) to their `ui`, `shown_on` those of
     them that belong to expansions to the node of the user's graph. `started` and `finished` are in seconds since 1970.
-    `owner` is whose job it was; empty for nobody's.
+    `owner` is whose job it was; empty for nobody's. `home` is whose files its outputs are among; empty for all.
     """
 
     id: str
@@ -45,3 +45,4 @@ class Entry:
     started: float = 0.0
     finished: float = 0.0
     owner: str = ""
+    home: str = ""

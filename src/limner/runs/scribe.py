@@ -110,4 +110,5 @@ class Scribe:
             started=self._began,
             finished=time.time(),
             owner=job.owner,
+            home=job.home,
         )

@@ -173,3 +173,29 @@ def test_preparing_twice_changes_nothing(folders: Folders) -> None:
     folders.prepare()
 
     assert folders.media_files("input") == []
+
+
+def test_a_user_has_own_media_folders_and_the_same_models(tmp_path: Path) -> None:
+    folders = Folders.under(tmp_path)
+    folders.prepare()
+    own = folders.of("bob")
+    assert own is folders.of("bob") and folders.of("") is folders
+    assert (own.input, own.output, own.temp) == tuple(
+        tmp_path / n / "users" / "bob" for n in ("input", "output", "temp")
+    )
+    assert own.models is folders.models and own.user == folders.user
+    assert own.media_files("input") == ["example.png"]
+    (own.output / "a.png").write_bytes(b"x")
+    assert folders.media_files("output") == [] and folders.of("carl").media_files("output") == []
+    assert own.save_path("a/b").folder == tmp_path / "output" / "users" / "bob" / "a"
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "/etc", "nul", "a\x00", "users/../.."])
+def test_a_user_of_no_name_has_no_folders(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsafeName):
+        Folders.under(tmp_path).of(name)
+
+
+def test_a_user_has_no_users(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeName):
+        Folders.under(tmp_path).of("bob").of("carl")

@@ -25,7 +25,7 @@ class Bridge:
     `web_directories` are the dictionaries that packs find and change there. `say` sends what is said outside of calls.
     """
 
-    folders: Folders
+    all_folders: Folders
     services: Services
     builtin: Mapping[str, Implementation] = field(default_factory=dict)
     classes: dict[str, Any] = field(default_factory=dict)
@@ -34,6 +34,12 @@ class Bridge:
     say: Callable[[str, object, str | None], None] = unheard
     server_url: str = ""
     """Where the server answers, for packs that look at its queue; empty where there is none."""
+
+    @property
+    def folders(self) -> Folders:
+        """The folders of whoever the call belongs to that this thread or task is in; outside of calls, all of them."""
+        call = self.call()
+        return self.all_folders if call is None else self.all_folders.of(call.home)
 
     def call(self) -> CallContext | None:
         """The call that this thread or task is in."""

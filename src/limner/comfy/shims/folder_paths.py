@@ -9,7 +9,16 @@ from typing import cast
 
 from limner.comfy.shims.bridge import bridge_of
 from limner.comfy.v1_schema import FileList
-from limner.files import FileProblem, ModelFolder, UnsafeName, checked, media_kind, save_path, split_annotation
+from limner.files import (
+    MEDIA_FOLDERS,
+    FileProblem,
+    ModelFolder,
+    UnsafeName,
+    checked,
+    media_kind,
+    save_path,
+    split_annotation,
+)
 from limner.files.model_folders import canonical
 from limner.graph import FileChoices
 from limner.plugins.context import CURRENT
@@ -19,9 +28,6 @@ bridge = bridge_of(__name__)
 supported_pt_extensions: set[str] = {".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft"}
 base_path = str(bridge.folders.base)
 models_dir = os.path.join(base_path, "models")
-output_directory = str(bridge.folders.output)
-temp_directory = str(bridge.folders.temp)
-input_directory = str(bridge.folders.input)
 user_directory = str(bridge.folders.user)
 filename_list_cache: dict[str, object] = {}
 
@@ -127,16 +133,29 @@ def get_full_path_or_raise(folder_name: str, filename: str) -> str:
     return found
 
 
+def __getattr__(name: str) -> str:
+    """`output_directory`, `temp_directory` and `input_directory`: those of whoever the call belongs to."""
+    folder = name.removesuffix("_directory")
+    if name.endswith("_directory") and folder in MEDIA_FOLDERS:
+        return str(bridge.folders.media_folder(folder))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _media_directory(folder: str) -> str:
+    """A folder as a pack has set it (`folder_paths.output_directory = ...`), or as it is."""
+    return str(globals().get(f"{folder}_directory") or bridge.folders.media_folder(folder))
+
+
 def get_output_directory() -> str:
-    return output_directory
+    return _media_directory("output")
 
 
 def get_temp_directory() -> str:
-    return temp_directory
+    return _media_directory("temp")
 
 
 def get_input_directory() -> str:
-    return input_directory
+    return _media_directory("input")
 
 
 def get_user_directory() -> str:
@@ -144,7 +163,7 @@ def get_user_directory() -> str:
 
 
 def get_directory_by_type(type_name: str) -> str | None:
-    return {"output": output_directory, "temp": temp_directory, "input": input_directory}.get(type_name)
+    return _media_directory(type_name) if type_name in MEDIA_FOLDERS else None
 
 
 def annotated_filepath(name: str) -> tuple[str, str | None]:
@@ -154,7 +173,7 @@ def annotated_filepath(name: str) -> tuple[str, str | None]:
 
 def get_annotated_filepath(name: str, default_dir: str | None = None) -> str:
     plain, folder = annotated_filepath(name)
-    return os.path.join(folder or default_dir or input_directory, plain)
+    return os.path.join(folder or default_dir or get_input_directory(), plain)
 
 
 def exists_annotated_filepath(name: str) -> bool:
