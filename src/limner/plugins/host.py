@@ -16,7 +16,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from limner.engine.ports import HOME_KEY, JOB_KEY, Answer, Ended, Inquiry, Report, Reporter, Said, Segment, Started, Task
+from limner.engine.ports import (
+    HOME_KEY,
+    JOB_KEY,
+    Answer,
+    Ended,
+    Inquiry,
+    Report,
+    Reporter,
+    Said,
+    Segment,
+    Started,
+    Task,
+)
 from limner.engine.values import Failure, Fingerprint, Held, Values
 from limner.graph import Lane, NodeSchema
 
