@@ -36,6 +36,8 @@ REMEMBERED_CLIENTS = 4096
 LONGEST_MESSAGE = 2**20
 SEND_TIMEOUT = 60.0
 """Seconds in which a client must take a batch of frames."""
+HEAD_START = 0.003
+"""Seconds that the answer to a request has before its client's socket is told of the job: it is to be known by then."""
 MOST_LINES = 256
 """Log lines on their way at once."""
 
@@ -84,6 +86,8 @@ class Sockets:
         self.translator = Translator()
         self._clients: dict[str, Client] = {}
         self._delivered: OrderedDict[str, int] = OrderedDict()
+        self._answered: OrderedDict[str, float] = OrderedDict()
+        """When jobs were queued whose clients have not heard of them yet."""
         self._log_readers: dict[str, Callable[[], None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -121,6 +125,18 @@ class Sockets:
         """A client that is not here yet is to hear of what comes after this message, as one that was here before."""
         if sid not in self._clients and sid not in self._delivered:
             self._remember(sid, since)
+
+    def answered(self, run: str) -> None:
+        """A job is queued, and its client is about to be told its id."""
+        self._answered[run] = asyncio.get_running_loop().time()
+        while len(self._answered) > REMEMBERED_CLIENTS:
+            self._answered.popitem(last=False)
+
+    async def _let_answer_pass(self, message: Message) -> None:
+        """Wait until the answer with a job's id is there, before the first frame of the job."""
+        queued = self._answered.pop(message.run or "", None)
+        if queued is not None:
+            await asyncio.sleep(queued + HEAD_START - asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Tell all clients that the server goes."""
@@ -166,7 +182,10 @@ class Sockets:
                         missed = subscription.missed
                         await client.send(status_frame(len(self._services.queue), subscription.cursor), own=True)
                     for message, frame in self.translator.batch(filter(client.wants, batch)):
-                        await client.send(frame, own=message.client == client.sid)
+                        own = message.client == client.sid
+                        if own and message.run in self._answered:
+                            await self._let_answer_pass(message)
+                        await client.send(frame, own=own)
                         self._remember(client.sid, message.sequence)
         except (ConnectionError, TimeoutError, RuntimeError) as error:
             log.debug("client %s is gone: %s", client.sid, error)

@@ -97,6 +97,8 @@ async def queued(app: web.Application, served: Services, new: NewJob, options: O
         job = await served.queue.add(new, front=options.front, number=options.number)
     except ValueError as error:
         raise ApiError(409, "duplicate_prompt_id", str(error), "Give another prompt_id, or none") from error
+    if job.client is not None:
+        app[SOCKETS].answered(job.id)
     app[WEBHOOKS].follow(job, since)
     return job
 
