@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable
 
@@ -30,9 +32,12 @@ def main() -> int:
         from .core import make_core
         from .folders import folders_of
 
+        folders = folders_of(settings)
+        with contextlib.suppress(OSError):
+            os.chdir(folders.base)  # packs take relative paths from where ComfyUI is started, which is its own folder
         core = make_core(
             settings,
-            folders_of(settings),
+            folders,
             role=role,
             loading=loading,
             device_thread=False,

@@ -53,6 +53,10 @@ class Guide:
         `latent_image` (scaled in) and `noise_mask` reach the network of an inpainting model only.
         """
         model = self.model
+        if model.denoising is not None:
+            with model.denoising(self, noise, latent_image, noise_mask) as denoiser:
+                yield denoiser
+            return
         size = (noise.shape[-2], noise.shape[-1])
         space = model.parameterization.space
         positive, negative = areas.prepare(self.positive, self.negative, size, space, model.device)

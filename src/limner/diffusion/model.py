@@ -1,6 +1,7 @@
 """The denoising network with everything that belongs to it: noise levels, latent space, patches, options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,9 @@ from limner.diffusion.parameterization import Parameterization
 from limner.diffusion.patching import NO_PATCHES, Patches
 from limner.diffusion.previews import latent_to_rgb
 from limner.diffusion.residency import Resident
+
+Denoising = Callable[[Any, torch.Tensor, torch.Tensor | None, torch.Tensor | None], AbstractContextManager[Any]]
+"""`(guide, noise, latent image, noise mask)`, as `Guide.prepare` has them -> the denoiser."""
 
 
 @dataclass(slots=True)
@@ -34,6 +38,8 @@ class Model:
     patches: Patches = NO_PATCHES
     keys: Mapping[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    denoising: "Denoising | None" = None
+    """Makes the denoiser in the place of `guidance.Guide`, for a model that is sampled with in another way."""
 
     def clone(self) -> "Model":
         """A copy to change."""

@@ -10,23 +10,26 @@ EMPHASIS = 1.1
 _OPEN, _CLOSE = "\0\2", "\0\1"  # escaped parentheses while the others are read
 
 
-def weighted(prompt: str) -> list[tuple[str, float]]:
-    """The pieces of a prompt with their weights, in order; pieces are not stripped and never empty."""
+def weighted(prompt: str, weight: float = 1.0, *, escaped: bool = False) -> list[tuple[str, float]]:
+    """The pieces of a prompt with their weights, in order; pieces are not stripped and never empty.
+
+    `weight` is that of what stands in no group. An `escaped` prompt has marks for plain parentheses, and keeps them.
+    """
     pieces: list[tuple[str, float]] = []
-    escaped = prompt.replace("\\)", _CLOSE).replace("\\(", _OPEN)
+    marked = prompt if escaped else prompt.replace("\\)", _CLOSE).replace("\\(", _OPEN)
     # A stack instead of recursion: a prompt may nest deeper than Python's calls.
-    pending = [(item, 1.0) for item in reversed(_items(escaped))]
+    pending = [(item, weight) for item in reversed(groups(marked))]
     while pending:
         item, weight = pending.pop()
         if len(item) < 2 or item[0] != "(" or item[-1] != ")":
-            pieces.append((item.replace(_CLOSE, ")").replace(_OPEN, "("), weight))
+            pieces.append((item if escaped else item.replace(_CLOSE, ")").replace(_OPEN, "("), weight))
             continue
         inner, weight = _weight(item[1:-1], weight)
-        pending += [(part, weight) for part in reversed(_items(inner))]
+        pending += [(part, weight) for part in reversed(groups(inner))]
     return pieces
 
 
-def _items(text: str) -> list[str]:
+def groups(text: str) -> list[str]:
     """Outermost groups, with their parentheses, and the plain text between them."""
     items: list[str] = []
     start = depth = 0

@@ -21,6 +21,7 @@ state without calling the model, and the result is the same to the bit.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -49,6 +50,28 @@ class AnswerTape(Protocol):
     def finish(self) -> None:
         """The run is at its end."""
         ...
+
+
+class WholeRun(ABC):
+    """A denoiser that carries out the whole of sampling itself, for users of the library who do it in another way."""
+
+    @abstractmethod
+    def run(
+        self,
+        latent: Tensor,
+        noise: Tensor,
+        sigmas: Tensor,
+        solver: Sampler,
+        *,
+        seed: int,
+        noise_mask: Tensor | None,
+        callback: Progress | None,
+        cancelled: Callable[[], None] | None,
+    ) -> Tensor:
+        """What `sample_sigmas` returns, of the same arguments; `latent` and the result in the scale of nodes."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor, sigma: Tensor, /) -> Tensor: ...
 
 
 SEED_COUNT = 2**64
@@ -167,6 +190,11 @@ def sample_sigmas(
         return latent
     if noise is not None and noise.shape != latent.shape:
         raise ValueError(f"noise of shape {list(noise.shape)} does not fit a latent of shape {list(latent.shape)}")
+    if isinstance(denoiser, WholeRun):
+        given = torch.zeros_like(latent) if noise is None else noise
+        return denoiser.run(
+            latent, given, sigmas, solver, seed=seed, noise_mask=noise_mask, callback=callback, cancelled=cancelled
+        )
     home = device or latent.device
     sigmas = sigmas.float().cpu()
     with torch.no_grad():

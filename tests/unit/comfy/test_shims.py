@@ -59,16 +59,16 @@ def test_a_name_that_comfyui_does_not_have_is_missing_here_too(bridge: Bridge) -
 
 def test_what_is_not_here_can_be_imported_and_inherited_and_says_so_when_used(bridge: Bridge) -> None:
     source = """
-from comfy.ldm.wan.model import WanModel, sinusoidal_embedding_1d
+from comfy.ldm.wan.model import WanModel, repeat_e
 class Mine(WanModel):
     pass
 def use(): return Mine()
-def call(): return sinusoidal_embedding_1d(1, 2)
+def call(): return repeat_e(1, 2)
 """
     pack = run_as_pack(source)
     with pytest.raises(NotAvailable, match=r"'some_pack' uses comfy\.ldm\.wan\.model\.WanModel"):
         pack["use"]()
-    with pytest.raises(NotAvailable, match=r"sinusoidal_embedding_1d.*in the ComfyUI that it was written for"):
+    with pytest.raises(NotAvailable, match=r"repeat_e.*in the ComfyUI that it was written for"):
         pack["call"]()
 
 

@@ -42,9 +42,17 @@ def calling_pack() -> str | None:
 
 
 class AbsentType(type):
-    """The class of absent classes: their attributes are absent too, so that they can be replaced at import."""
+    """The class of absent classes: their attributes are absent too, so that they can be replaced at import.
+
+    An object is one of `like` where that is given: what stands in their place here.
+    """
 
     qualified: str
+    like: type | None
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        like = cls.__dict__.get("like")
+        return super().__instancecheck__(instance) or (like is not None and isinstance(instance, like))
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("_") or name in CONTRACT:
@@ -78,16 +86,27 @@ class AbsentFunction:
         return AbsentFunction(f"{self.qualified}.{name}")
 
 
-def absent_class(qualified: str) -> type:
+def absent_class(qualified: str, like: type | None = None) -> type:
     """A class that can be inherited and tested against; making an object of it raises `NotAvailable`."""
 
     def refuse(self: object, *args: Any, **kwargs: Any) -> None:
         raise NotAvailable(qualified, calling_pack())
 
     module, _, name = qualified.rpartition(".")
-    return AbsentType(name, (), {"__init__": refuse, "__module__": module, "qualified": qualified})
+    return AbsentType(name, (), {"__init__": refuse, "__module__": module, "qualified": qualified, "like": like})
 
 
 def absent(qualified: str, kind: str) -> Any:
     """The stand-in for a `class`, `function` or `value`."""
     return absent_class(qualified) if kind == "class" else AbsentFunction(qualified)
+
+
+class NodeClasses(dict[str, Any]):
+    """Node type -> class. A type that only ComfyUI has is not in it, and asked for it gives an absent class."""
+
+    def __missing__(self, node_type: str) -> Any:
+        from .known import node_types
+
+        if node_type not in node_types():
+            raise KeyError(node_type)
+        return absent_class(node_types()[node_type])

@@ -12,6 +12,8 @@ from limner.plugins.context import CURRENT, INDEX, CallContext
 from limner.plugins.services import Services
 from limner.sdk import Implementation
 
+from .absent import NodeClasses
+
 
 def unheard(event: str, data: object, client: str | None = None) -> None:
     """Nobody listens yet."""
@@ -28,7 +30,7 @@ class Bridge:
     all_folders: Folders
     services: Services
     builtin: Mapping[str, Implementation] = field(default_factory=dict)
-    classes: dict[str, Any] = field(default_factory=dict)
+    classes: dict[str, Any] = field(default_factory=NodeClasses)
     display_names: dict[str, str] = field(default_factory=dict)
     web_directories: dict[str, str] = field(default_factory=dict)
     say: Callable[[str, object, str | None], None] = unheard

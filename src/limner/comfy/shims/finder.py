@@ -2,7 +2,8 @@
 
 `comfy.utils` is the file `comfy/utils.py` here. A module that ComfyUI has and that has no file here is made of what is
 known of it (`known`): node classes that Limner has act; whatever else is known is a stand-in (`absent`). What a file
-here lacks is made up in the same way. Names that ComfyUI does not have are missing here as they are there.
+here lacks is made up in the same way. Names that ComfyUI does not have are missing here as they are there, and
+`from ... import *` brings what it brings there.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ def _complete(module: ModuleType, bridge: Bridge) -> None:
     name = module.__name__
     found = known.modules().get(name, KnownModule(name))
     before: Callable[[str], Any] | None = module.__dict__.get("__getattr__")
+    starred = [entry for entry in (*found.kinds, *found.nodes, *found.imported) if not entry.startswith("_")]
+    module.__dict__["__all__"] = [*dict.fromkeys((*module.__dict__.get("__all__", ()), *starred))]
 
     def lacking(attribute: str) -> Any:
         if before is not None:
@@ -120,7 +123,7 @@ def _value(module: KnownModule, attribute: str, bridge: Bridge) -> Any:
         return {entry.type: _value(module, cls, bridge) for cls, entry in module.nodes.items()}
     if attribute == "NODE_DISPLAY_NAME_MAPPINGS" and module.nodes:
         return {}
-    if not attribute.startswith("_") and qualified in known.modules() and module.name in known.packages():
+    if not attribute.startswith("_") and (qualified in known.modules() or qualified in known.packages()):
         return importlib.import_module(qualified)
     raise AttributeError(f"module {module.name!r} has no attribute {attribute!r}")
 

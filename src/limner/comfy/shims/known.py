@@ -74,3 +74,11 @@ def packages() -> frozenset[str]:
     return frozenset(name.rpartition(".")[0] for name in modules() if "." in name) | {
         ".".join(name.split(".")[:depth]) for name in modules() for depth in range(1, name.count(".") + 1)
     }
+
+
+@cache
+def node_types() -> Mapping[str, str]:
+    """ComfyUI's node types, each with the full name of its class."""
+    return MappingProxyType(
+        {node.type: f"{module.name}.{cls}" for module in modules().values() for cls, node in module.nodes.items()}
+    )

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from limner.comfy.shims.objects import model_sampling as levels
-from limner.comfy.shims.objects.base_model import BaseModel, ModelType
+from limner.comfy.shims.objects.base_model import BaseModel
+from limner.comfy.shims.objects.model_types import ModelType
 
 __all__ = ["BaseModel", "ModelType", "model_sampling", "torch"]
 

@@ -16,6 +16,15 @@ from torch import Tensor
 
 from limner.comfy.shims.bridge import bridge_of
 from limner.comfy.shims.objects.tiling import tiled_scale, tiled_scale_multidim
+from limner.comfy.shims.objects.unet_names import (
+    TRANSFORMER_BLOCKS,
+    UNET_MAP_ATTENTIONS,
+    UNET_MAP_BASIC,
+    UNET_MAP_RESNET,
+    clip_text_transformers_convert,
+    transformers_convert,
+    unet_to_diffusers,
+)
 from limner.nodes.tensors.resize import resize
 
 bridge = bridge_of(__name__)
@@ -25,7 +34,11 @@ DISABLE_MMAP = False
 PROGRESS_BAR_ENABLED = True
 PROGRESS_BAR_HOOK: Callable[..., None] | None = None
 
-__all__ = ["Image", "np", "tiled_scale", "tiled_scale_multidim", "torch"]
+__all__ = ["TRANSFORMER_BLOCKS", "UNET_MAP_ATTENTIONS", "UNET_MAP_BASIC", "UNET_MAP_RESNET", "Image"]
+__all__ += ["clip_text_transformers_convert", "np", "tiled_scale", "tiled_scale_multidim", "torch"]
+__all__ += ["transformers_convert", "unet_to_diffusers"]
+
+ALWAYS_SAFE_LOAD = True
 
 
 def load_torch_file(

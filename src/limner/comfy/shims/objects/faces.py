@@ -8,8 +8,12 @@ as it is.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import fields
+from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from limner.comfy.shims.objects.autoencoder import VAE
 from limner.comfy.shims.objects.guiders import CFGGuider
@@ -20,6 +24,7 @@ from limner.diffusion.guidance import Guide
 from limner.diffusion.model import Model
 from limner.diffusion.patching import Patches
 from limner.diffusion.samplers import Sampler as Solver
+from limner.diffusion.sampling import WholeRun
 from limner.diffusion.text import TextEncoder
 from limner.diffusion.vae import Autoencoder
 
@@ -60,7 +65,18 @@ def _bare(core: Model) -> Model:
 def _model(face: Any) -> FacedModel:
     made = FacedModel(**_values(face.core()))
     made.face = face
+    made.denoising = None if face.plain else partial(_denoising, face)
     return made
+
+
+def _denoising(
+    face: ModelPatcher, guide: Guide, noise: Tensor, latent_image: Tensor | None, noise_mask: Tensor | None
+) -> AbstractContextManager[WholeRun]:
+    """Sampling with a model on which a pack has put more than weights: as ComfyUI does it."""
+    guider = CFGGuider(face)
+    guider.set_conds(guide.positive, guide.negative)
+    guider.set_cfg(guide.cfg)
+    return guider.prepare(noise, latent_image, noise_mask)
 
 
 def _refaced(face: Any, core: Model) -> FacedModel:

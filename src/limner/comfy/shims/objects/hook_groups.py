@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, TypeVar
 
 from limner.comfy.shims.objects.hook_keyframes import HookKeyframeGroup
+from limner.comfy.shims.objects.wrappers import merge_nested_dicts
 
 H = TypeVar("H", bound="Hook")
 
@@ -85,6 +87,10 @@ class Hook:
     def should_register(self, model: Any, model_options: Any, target_dict: Any, registered: Any) -> bool:
         return self.custom_should_register(self, model, model_options, target_dict, registered)
 
+    def add_hook_patches(self, model: Any, model_options: Any, target_dict: Any, registered: HookGroup) -> bool:
+        """Take the hook in for a model, where it is to be; whether it was."""
+        raise NotImplementedError(f"hooks of the class {type(self).__name__} act on no model")
+
     def __eq__(self, other: object) -> bool:
         return self.__class__ is other.__class__ and self.hook_ref is getattr(other, "hook_ref", None)
 
@@ -110,6 +116,20 @@ class WeightHook(Hook):
     def strength_clip(self) -> float:
         return self._strength_clip * self.strength
 
+    def add_hook_patches(self, model: Any, model_options: Any, target_dict: Any, registered: HookGroup) -> bool:
+        if not self.should_register(model, model_options, target_dict, registered):
+            return False
+        clip = target_dict.get("target") is EnumWeightTarget.Clip
+        if self.need_weight_init:
+            lora = import_module("comfy.lora")
+            keys = lora.model_lora_keys_clip(model.model) if clip else lora.model_lora_keys_unet(model.model)
+            weights = lora.load_lora(self.weights or {}, keys, log_missing=False)
+        else:
+            weights = (self.weights_clip if clip else self.weights) or {}
+        model.add_hook_patches(self, weights, self._strength_clip if clip else self._strength_model)
+        registered.add(self)
+        return True
+
 
 class ObjectPatchHook(Hook):
     """Objects in place of a model's."""
@@ -121,12 +141,41 @@ class ObjectPatchHook(Hook):
         self.object_patches = object_patches
 
 
+class AdditionalModelsHook(Hook):
+    """Models that are loaded beside."""
+
+    def __init__(self, models: list[Any] | None = None, key: str | None = None) -> None:
+        super().__init__(EnumHookType.AdditionalModels)
+        self.models, self.key = models, key
+
+    def add_hook_patches(self, model: Any, model_options: Any, target_dict: Any, registered: HookGroup) -> bool:
+        if not self.should_register(model, model_options, target_dict, registered):
+            return False
+        registered.add(self)
+        return True
+
+
 class TransformerOptionsHook(Hook):
-    """Wrappers, callbacks and patches."""
+    """Wrappers, callbacks and patches: on all conditioning, or where the hook is."""
 
     def __init__(self, transformers_dict: Any = None, hook_scope: Any = EnumHookScope.AllConditioning) -> None:
         super().__init__(EnumHookType.TransformerOptions, hook_scope=hook_scope)
         self.transformers_dict = transformers_dict
+
+    def add_hook_patches(self, model: Any, model_options: Any, target_dict: Any, registered: HookGroup) -> bool:
+        if not self.should_register(model, model_options, target_dict, registered):
+            return False
+        added = {"to_load_options": self.transformers_dict}
+        if self.hook_scope is EnumHookScope.AllConditioning:
+            added["transformer_options"] = self.transformers_dict
+        registered.add(self)
+        merge_nested_dicts(model_options, added, copy_dict1=False)
+        return True
+
+    def on_apply_hooks(self, model: Any, transformer_options: dict[str, Any]) -> None:
+        """Add what is not in the options already."""
+        if self.hook_scope is not EnumHookScope.AllConditioning:
+            merge_nested_dicts(transformer_options, self.transformers_dict or {}, copy_dict1=False)
 
 
 class InjectionsHook(Hook):
@@ -202,6 +251,18 @@ def group_of(hooks: Sequence[Hook]) -> HookGroup:
     return group
 
 
+def create_transformer_options_from_hooks(
+    model: Any, hooks: HookGroup | None, transformer_options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The options with what hooks add for the parts that they are on."""
+    if hooks is None or model.is_clip:
+        return {}
+    options = {} if transformer_options is None else transformer_options
+    for hook in hooks.get_type(EnumHookType.TransformerOptions):
+        hook.on_apply_hooks(model, options)  # type: ignore[attr-defined]
+    return options
+
+
 def create_hook_lora(lora: Mapping[str, Any], strength_model: float, strength_clip: float) -> HookGroup:
     """A LoRA as a hook."""
     hook = WeightHook(strength_model, strength_clip)
@@ -209,19 +270,17 @@ def create_hook_lora(lora: Mapping[str, Any], strength_model: float, strength_cl
     return group_of([hook])
 
 
-def set_hooks_for_conditioning(
-    cond: Any, hooks: HookGroup | None, append_hooks: bool = True, cache: Any = None
-) -> list[Any]:
-    """The CONDITIONING with hooks on each part, beside those that it has."""
-    if hooks is None:
-        return list(cond)
-    changed = []
-    for vectors, options in cond:
-        before = options.get("hooks") if append_hooks else None
-        changed.append([vectors, {**options, "hooks": hooks if before is None else before.clone_and_combine(hooks)}])
-    return changed
-
-
-def combine_conditioning(conds: Sequence[Sequence[Any]]) -> list[Any]:
-    """The parts of all, one after the other."""
-    return [part for cond in conds for part in cond]
+def create_hook_model_as_lora(
+    weights_model: Mapping[str, Any] | None,
+    weights_clip: Mapping[str, Any] | None,
+    strength_model: float,
+    strength_clip: float,
+) -> HookGroup:
+    """Another model's weights as a hook: strengths go from the model's own, 0, to them, 1."""
+    hook = WeightHook(strength_model, strength_clip)
+    hook.weights, hook.weights_clip = (
+        None if found is None else {key: ("model_as_lora", (tensor,)) for key, tensor in found.items()}
+        for found in (weights_model, weights_clip)
+    )
+    hook.need_weight_init = False
+    return group_of([hook])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from limner.diffusion.families import base
@@ -109,12 +113,134 @@ class Flux(ShiftedFormat):
         self.scale_factor, self.shift_factor = 0.3611, 0.1159
 
 
+class WhitenedFormat(LatentFormat):
+    """A latent space whose channels have a mean and a deviation each; `latents_mean` and `latents_std` are
+    [1, channels, 1, ...]."""
+
+    latents_mean: Tensor
+    latents_std: Tensor
+
+    def _whiten(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        shape = (1, self.latent_channels, *(1,) * self.latent_dimensions)
+        self.latents_mean, self.latents_std = torch.tensor(mean).view(shape), torch.tensor(std).view(shape)
+
+    def process_in(self, latent: Tensor) -> Tensor:
+        return (latent - self.latents_mean.to(latent)) * self.scale_factor / self.latents_std.to(latent)
+
+    def process_out(self, latent: Tensor) -> Tensor:
+        return latent * self.latents_std.to(latent) / self.scale_factor + self.latents_mean.to(latent)
+
+
+class SDXL_Playground_2_5(WhitenedFormat):
+    """Playground 2.5, by the configuration that its VAE comes with."""
+
+    taesd_decoder_name = "taesdxl_decoder"
+
+    def __init__(self) -> None:
+        self.scale_factor = 0.5
+        self._whiten((-1.6574, 1.886, -1.383, 2.5155), (8.4927, 5.9022, 6.5498, 5.2299))
+
+
+class _OfAutoencoder(WhitenedFormat):
+    """The means and deviations are the defaults of an autoencoder of diffusers."""
+
+    autoencoder: str
+    latent_dimensions = 3
+
+    def __init__(self) -> None:
+        parameters = inspect.signature(getattr(import_module("diffusers"), self.autoencoder)).parameters
+        self._whiten(parameters["latents_mean"].default, parameters["latents_std"].default)
+
+
+class Wan21(_OfAutoencoder):
+    """Wan 2.1."""
+
+    autoencoder = "AutoencoderKLWan"
+    latent_channels = 16
+
+
+class Mochi(_OfAutoencoder):
+    """Mochi."""
+
+    autoencoder = "AutoencoderKLMochi"
+    latent_channels = 12
+
+
 class HunyuanVideo(LatentFormat):
     """Hunyuan Video."""
 
     latent_channels = 16
     latent_dimensions = 3
     scale_factor = 0.476986
+
+
+class HunyuanImage21(LatentFormat):
+    """Hunyuan Image 2.1."""
+
+    latent_channels = 64
+    scale_factor = 0.75289
+
+
+class HunyuanImage21Refiner(LatentFormat):
+    """Hunyuan Image 2.1's refiner."""
+
+    latent_channels = 64
+    latent_dimensions = 3
+    scale_factor = 1.03682
+
+
+class Cosmos1CV8x8x8(LatentFormat):
+    """Cosmos 1."""
+
+    latent_channels = 16
+    latent_dimensions = 3
+
+
+class LTXV(LatentFormat):
+    """LTX Video."""
+
+    latent_channels = 128
+    latent_dimensions = 3
+
+
+class StableAudio1(LatentFormat):
+    """Stable Audio."""
+
+    latent_channels = 64
+    latent_dimensions = 1
+
+
+class ACEAudio(LatentFormat):
+    """ACE-Step."""
+
+    latent_channels = 8
+
+
+class Hunyuan3Dv2(LatentFormat):
+    """Hunyuan 3D 2."""
+
+    latent_channels = 64
+    latent_dimensions = 1
+    scale_factor = 0.9990943042622529
+
+
+class Hunyuan3Dv2_1(Hunyuan3Dv2):
+    """Hunyuan 3D 2.1."""
+
+    scale_factor = 1.0039506158752403
+
+
+class Hunyuan3Dv2mini(Hunyuan3Dv2):
+    """Hunyuan 3D 2 mini."""
+
+    scale_factor = 1.0188137142395404
+
+
+class ChromaRadiance(LatentFormat):
+    """Chroma Radiance, which works on pixels."""
+
+    latent_channels = 3
+    spacial_downscale_ratio = 1
 
 
 def latent_format_of(latent: base.LatentFormat) -> LatentFormat:

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from limner.comfy.shims.objects.base_model import DIFFUSION
 from limner.comfy.shims.objects.text import full_name
+from limner.comfy.shims.objects.weights import DIFFUSION
 from limner.diffusion.adapters import network_aliases, text_aliases
 from limner.diffusion.lora import ROLES
 

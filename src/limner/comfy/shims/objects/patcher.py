@@ -7,19 +7,20 @@ model of Limner with all of it, which is what built-in nodes sample with.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from limner.comfy.shims.objects import weights
-from limner.comfy.shims.objects.attention_patches import with_attention
-from limner.comfy.shims.objects.base_model import DIFFUSION, BaseModel
+from limner.comfy.shims.objects.base_model import BaseModel
 from limner.comfy.shims.objects.model_sampling import as_parameterization
 from limner.comfy.shims.objects.patch_options import PatchOptions, create_model_options_clone
-from limner.comfy.shims.objects.patcher_life import PatcherLife
+from limner.comfy.shims.objects.patcher_hooks import PatcherHooks
 from limner.comfy.shims.objects.wrappers import CallbacksMP
 from limner.diffusion.model import Model
 
@@ -27,7 +28,7 @@ Self = TypeVar("Self", bound="ModelPatcher")
 SAMPLING = "model_sampling"
 
 
-class ModelPatcher(PatchOptions, PatcherLife):
+class ModelPatcher(PatchOptions, PatcherHooks):
     """A model with changes. Clones share the network; changes are each one's own."""
 
     def __init__(
@@ -51,7 +52,9 @@ class ModelPatcher(PatchOptions, PatcherLife):
         self.patches_uuid = uuid.uuid4()
         self.parent: Any = None
         self.is_clip = False
+        self.force_cast_weights = False
         self._begin_life()
+        self._begin_hooks()
 
     @classmethod
     def of(cls, core: Model) -> ModelPatcher:
@@ -70,6 +73,7 @@ class ModelPatcher(PatchOptions, PatcherLife):
         copy.model_options = create_model_options_clone(self.model_options)
         copy.parent = self
         copy._share_life(self)
+        copy._share_hooks(self)
         for callback in self.get_all_callbacks(CallbacksMP.ON_CLONE):
             callback(self, copy)
         return copy
@@ -170,18 +174,13 @@ class ModelPatcher(PatchOptions, PatcherLife):
     def core(self) -> Model:
         """The model of Limner with these options, patches and noise levels."""
         base: Model = self.model.core
-        names = {DIFFUSION + original: name for name, original in base.keys.items()}
-        added = {
-            names[key]: (weights.PackPatch(key, tuple(entries)), 1.0)
-            for key, entries in self.patches.items()
-            if key in names
-        }
+        added = weights.weight_patches(base.keys, self.patches)
         sampling = self.object_patches.get(SAMPLING)
         if sampling is None and self.model.model_sampling is not self._sampling_at_start():
             sampling = self.model.model_sampling
         return replace(
             base,
-            options=with_attention(base.resident.module, base.keys, create_model_options_clone(self.model_options)),
+            options=create_model_options_clone(self.model_options),
             patches=base.patches.plus(added) if added else base.patches,
             parameterization=base.parameterization if sampling is None else as_parameterization(sampling),
         )
@@ -189,6 +188,46 @@ class ModelPatcher(PatchOptions, PatcherLife):
     def _sampling_at_start(self) -> Any:
         """A pack may have put another object straight into `model.model.model_sampling`."""
         return getattr(self.model, "sampling_at_start", self.model.model_sampling)
+
+    @property
+    def plain(self) -> bool:
+        """Whether Limner's own sampling gives what this model is to give: only weights and noise levels are changed."""
+        hung = (self.wrappers, self.callbacks, self.injections, self.additional_models, self.hook_patches)
+        options = {name: value for name, value in self.model_options.items() if value}
+        network = getattr(self.model, "diffusion_model", None)
+        touched = network is not None and "forward" in vars(network)
+        return not (
+            type(self) is not ModelPatcher or any(hung) or options or touched or {*self.object_patches} - {SAMPLING}
+        )
+
+    @contextmanager
+    def running(self, noise: Tensor) -> Iterator[Any]:
+        """`model` on its device, with its weights and objects patched, for latents of the shape of `noise`."""
+        core, model = self.core(), self.model
+        with self._objects(), core.resident.active(core.patches, int(model.memory_required(noise.shape))):
+            model.weights, model.current_patcher = core.patches, self
+            self.inject_model()
+            try:
+                self.pre_run()
+                yield model
+            finally:
+                self.cleanup()
+                self.eject_model()
+                model.weights = None
+
+    @contextmanager
+    def _objects(self) -> Iterator[None]:
+        """The objects that packs put in the place of others, for as long as this holds."""
+        utils, before = import_module("comfy.utils"), dict[str, Any]()
+        try:
+            for name, value in self.object_patches.items():
+                before[name] = utils.set_attr(self.model, name, value)
+            self.object_patches_backup = before
+            yield
+        finally:
+            for name, value in before.items():
+                utils.set_attr(self.model, name, value)
+            self.object_patches_backup = {}
 
 
 def _unchanged(weight: Tensor, inplace: bool = False) -> Tensor:

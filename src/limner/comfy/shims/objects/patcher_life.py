@@ -22,9 +22,8 @@ class PatcherLife:
         self.attachments: dict[str, Any] = {}
         self.additional_models: dict[str, list[Any]] = {}
         self.injections: dict[str, list[Any]] = {}
-        self.hook_patches: dict[Any, Any] = {}
-        self.forced_hooks: Any = None
         self.is_injected = False
+        self.skip_injection = False
 
     def _share_life(self, other: PatcherLife) -> None:
         """The same as another's, in lists of its own; attachments that know how are cloned."""
@@ -38,7 +37,6 @@ class PatcherLife:
         }
         self.additional_models = {key: list(models) for key, models in other.additional_models.items()}
         self.injections = {key: list(found) for key, found in other.injections.items()}
-        self.hook_patches = dict(other.hook_patches)
 
     def add_callback(self, call_type: str, callback: Function) -> None:
         self.add_callback_with_key(call_type, None, callback)
@@ -119,7 +117,7 @@ class PatcherLife:
         return self.injections.get(key, [])
 
     def inject_model(self) -> None:
-        if self.is_injected:
+        if self.is_injected or self.skip_injection:
             return
         for injection in [one for found in self.injections.values() for one in found]:
             injection.inject(self)
@@ -148,6 +146,8 @@ class PatcherLife:
                 self.inject_model()
 
     def pre_run(self) -> None:
+        if hasattr(self.model, "current_patcher"):
+            self.model.current_patcher = self
         for callback in self.get_all_callbacks(CallbacksMP.ON_PRE_RUN):
             callback(self)
 

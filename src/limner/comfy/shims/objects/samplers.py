@@ -19,6 +19,7 @@ from torch import Tensor
 from limner.diffusion.parameterization import DiscreteSigmas, Epsilon, Parameterization
 from limner.diffusion.samplers import SAMPLERS, SamplerContext
 from limner.diffusion.samplers import Sampler as Solver
+from limner.diffusion.sampling import SEED_COUNT
 
 Options = Mapping[str, Any]
 
@@ -208,18 +209,58 @@ class KSAMPLER(Solver, Sampler):
         """What a guider calls: noise the latent, solve, and undo the scale that noising gave it."""
         sampling = model_wrap.inner_model.model_sampling
         original = torch.zeros_like(noise) if latent_image is None else latent_image
+        extra_args["denoise_mask"] = denoise_mask
+        model = KSamplerX0Inpaint(model_wrap, sigmas)
+        model.latent_image, model.noise = original, noise
+        if self.inpaint_options.get("random", False):
+            generator = torch.Generator("cpu").manual_seed((int(extra_args.get("seed") or 0) + 1) % SEED_COUNT)
+            model.noise = torch.randn(noise.shape, generator=generator).to(noise)
         x = sampling.noise_scaling(sigmas[0], noise, original, self.max_denoise(model_wrap, sigmas))
         total = len(sigmas) - 1
 
         def told(state: dict[str, Any]) -> None:
             if callback is not None:
-                callback(state["i"], state["denoised"], state["x"], total)
+                callback(min(int(state["i"]), total - 1), state["denoised"], state["x"], total)
 
         x = self.sampler_function(
-            model_wrap, x, sigmas, extra_args=extra_args, callback=told, disable=disable_pbar, **self.extra_options
+            model, x, sigmas, extra_args=extra_args, callback=told, disable=disable_pbar, **self.extra_options
         )
-        finished: Tensor = sampling.inverse_noise_scaling(sigmas[-1], x)
+        last = sigmas[-1] if sigmas[-1] > 0 else torch.tensor(self.final_sigma)
+        finished: Tensor = sampling.inverse_noise_scaling(last, x)
         return finished
+
+
+class KSamplerX0Inpaint:
+    """A denoiser that sees and answers the original where the mask is 0."""
+
+    latent_image: Tensor
+    noise: Tensor
+
+    def __init__(self, model: Any, sigmas: Tensor) -> None:
+        self.inner_model, self.sigmas = model, sigmas
+
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        denoise_mask: Tensor | None = None,
+        model_options: Any = None,
+        seed: int | None = None,
+    ) -> Tensor:
+        options = model_options or {}
+        if denoise_mask is None:
+            whole: Tensor = self.inner_model(x, sigma, model_options=options, seed=seed)
+            return whole
+        if function := options.get("denoise_mask_function"):
+            extra = {"model": self.inner_model, "sigmas": self.sigmas}
+            denoise_mask = function(sigma, denoise_mask, extra_options=extra)
+        kept = 1.0 - denoise_mask
+        noised = self.inner_model.inner_model.scale_latent_inpaint(
+            x=x, sigma=sigma, noise=self.noise, latent_image=self.latent_image
+        )
+        out = self.inner_model(x * denoise_mask + noised * kept, sigma, model_options=options, seed=seed)
+        inside: Tensor = out * denoise_mask + self.latent_image * kept
+        return inside
 
 
 def ksampler_named(name: str, extra_options: Options | None = None, inpaint_options: Options | None = None) -> KSAMPLER:

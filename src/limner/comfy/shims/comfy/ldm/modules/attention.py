@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from diffusers.models import attention as diffusers_block
+from diffusers.models import attention_processor as diffusers_attention
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor
+
+from limner.comfy.shims.absent import absent_class
 
 SDP_BATCH_LIMIT = 2**15
 
@@ -66,3 +71,10 @@ def exists(val: Any) -> bool:
 
 def default(val: Any, d: Any) -> Any:
     return d if val is None else val
+
+
+CrossAttention = absent_class(f"{__name__}.CrossAttention", diffusers_attention.Attention)
+BasicTransformerBlock = absent_class(f"{__name__}.BasicTransformerBlock", diffusers_block.BasicTransformerBlock)
+FeedForward = absent_class(f"{__name__}.FeedForward", diffusers_block.FeedForward)
+SpatialTransformer = absent_class(f"{__name__}.SpatialTransformer", Transformer2DModel)
+"""Names for the classes of diffusers' layers, which packs ask of what they find in a model."""
