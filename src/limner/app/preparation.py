@@ -35,8 +35,8 @@ async def prepare(job: Job, catalog: Catalog, machine: Admits) -> RunRequest:
 
 
 def salt_of(home: str) -> Callable[[NodeSchema], str]:
-    """What sets a user's steps apart from those of others: those that read or write files of the user's folders, and all
-    of packs, of which nobody knows what they look at. What loads models is everyone's.
+    """What sets a user's steps apart from those of others: those that read or write files of the user's folders, and
+    all of packs, of which nobody knows what they look at. What loads models is everyone's.
     """
 
     def salt(schema: NodeSchema) -> str:

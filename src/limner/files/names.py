@@ -1,8 +1,8 @@
 """Names that come from outside: what they may look like, and how they become paths.
 
 A name is relative, and stays below its folder: no `..`, no root, no drive, no NUL, no control characters, no device's
-name of any system. Annotated names say which of the folders they are in: `picture.png [output]`; without one it is the
-input folder.
+name of any system, no dot or space at the end of a part (which Windows leaves out). Annotated names say which of the
+folders they are in: `picture.png [output]`; without one it is the input folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from .errors import UnsafeName
 
 _ANNOTATION = re.compile(r"\s?\[(input|output|temp)\]$")
 _DRIVE = re.compile(r"^[A-Za-z]:")
-_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+_DEVICES = frozenset(
+    {
+        *("con", "prn", "aux", "nul", "conin$", "conout$"),
+        *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789¹²³"),
+    }
+)
 LONGEST_PART, LONGEST_PATH = 255, 2048
 """Bytes of a file's or folder's own name, and of all names with the slashes between them."""
 _RELATIVE = "Give a name relative to its folder, such as `subfolder/name.png`"
@@ -46,6 +51,8 @@ def checked(name: str) -> str:
         raise UnsafeName(f"the file name {name!r} is that of a device on some systems", "Give another name")
     if ".." in parts:
         raise UnsafeName(f"the file name {name!r} leads out of its folder", _RELATIVE)
+    if any(part != "." and part.endswith((".", " ")) for part in parts):
+        raise UnsafeName(f"the file name {name!r} has a dot or a space at its end", "Give a name without it")
     return name
 
 

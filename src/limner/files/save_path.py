@@ -15,11 +15,14 @@ from datetime import datetime
 from pathlib import Path
 
 from .errors import CannotWrite, UnsafeName
+from .names import LONGEST_PART, checked
 
 _DATE = re.compile(r"%date(?::([^%]+))?%")
 _DATE_PART = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyy?y?")
 _CONTROL = re.compile(r"[\x01-\x1f\x7f]")
 _BATCH = "%batch_num%"
+LONGEST_PREFIX = LONGEST_PART - 24
+"""Bytes of a prefix's last part: the counter and the ending come behind it."""
 DEFAULT_PREFIX = "ComfyUI"
 """Stands in for an empty prefix."""
 
@@ -48,7 +51,9 @@ def save_path(prefix: str, root: Path, width: int = 0, height: int = 0, *, now: 
     filled = fill_tokens(prefix, width, height, now or datetime.now()) or DEFAULT_PREFIX
     if "\0" in filled:
         raise UnsafeName(f"the file name prefix {filled!r} holds a null character", "Remove it from the prefix")
-    normal = os.path.normpath(_CONTROL.sub("_", filled))
+    plain = _CONTROL.sub("_", filled)
+    _check(plain)
+    normal = os.path.normpath(plain)
     subfolder, name = os.path.split(normal)
     folder = Path(os.path.abspath(root / subfolder))
     inside = folder.is_relative_to(os.path.abspath(root)) and folder.resolve().is_relative_to(root.resolve())
@@ -65,6 +70,15 @@ def save_path(prefix: str, root: Path, width: int = 0, height: int = 0, *, now: 
             f"the folder {folder} cannot be used: {error.strerror}", "Choose another prefix or output folder"
         ) from None
     return SavePath(folder, name, _highest(names, name) + 1, subfolder, filled)
+
+
+def _check(prefix: str) -> None:
+    """Refuse what no name may be, or lead to; what is put behind the prefix counts. Raises `UnsafeName`."""
+    named = prefix.rstrip(". ")  # they do not stay at the end
+    if named:
+        checked(named)
+    if len(os.fsencode(prefix.replace("\\", "/").rpartition("/")[2])) > LONGEST_PREFIX:
+        raise UnsafeName(f"the file name prefix {prefix[:40]!r}... is too long", "Give a shorter one")
 
 
 def fill_tokens(prefix: str, width: int, height: int, now: datetime) -> str:

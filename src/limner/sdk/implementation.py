@@ -15,8 +15,8 @@ from .context import NodeContext
 class Result:
     """What one call gave: one entry an output in `values` (a list where the output is a list), `ui` for the editor.
 
-    With `expand`, entries of `values` may be `graph.Link`s into that subgraph. `lists` says which outputs are lists where
-    the node decided that itself, against its schema.
+    With `expand`, entries of `values` may be `graph.Link`s into that subgraph. `lists` says which outputs are lists
+    where the node decided that itself, against its schema.
     """
 
     values: Sequence[object] = ()
