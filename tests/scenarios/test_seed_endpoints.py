@@ -57,7 +57,7 @@ def test_history_of_all_and_of_one(url: str, api: ComfyUIAPI) -> None:
     status, one = ask(f"{url}/history/{prompt_id}")
     assert status == 200 and list(one) == [prompt_id]
     assert one[prompt_id]["status"]["completed"] is True
-    assert ask(f"{url}/history/nothing") == (200, {})
+    assert ask(f"{url}/history/nothing")[0] == 404
 
 
 def test_an_uploaded_picture_can_be_viewed(url: str, api: ComfyUIAPI, server: LiveServer, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_system_stats_tell_of_the_machine(url: str) -> None:
 
 def test_the_queue_shows_and_is_cleared(url: str, api: ComfyUIAPI) -> None:
     status, queue = ask(f"{url}/queue")
-    assert status == 200 and set(queue) == {"queue_running", "queue_pending"}
+    assert status == 200 and set(queue) >= {"queue_running", "queue_pending"}
     assert ask(f"{url}/queue/clear", "POST")[0] == 200
     end = time.monotonic() + 30
     while api.queue()["queue_pending"] and time.monotonic() < end:

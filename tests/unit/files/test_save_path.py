@@ -58,11 +58,10 @@ def test_the_folder_is_the_roots_own(tmp_path: Path) -> None:
     root.mkdir()
     (root / "link").symlink_to(tmp_path / "outside")
 
-    for prefix in ("../outside/x", "/x", "a/../../x", "link/x", "..", "a/..", "a\0b"):
+    for prefix in ("../outside/x", "/x", "a/../../x", "link/x", "..", "a/..", "a/../b", "a\0b"):
         with pytest.raises(UnsafeName):
             save_path(prefix, root)
     assert list((tmp_path / "outside").iterdir()) == []
-    assert save_path("a/../b", root).folder == root
     assert save_path("", root).name == "ComfyUI"
 
 
