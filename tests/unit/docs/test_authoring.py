@@ -21,6 +21,7 @@ from tests.support.pack_host import PackHost, pack_host
 
 DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"^```python title=\"([^\"]+)\"( append)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
 
 
 def blocks(page: str) -> list[tuple[str, bool, str]]:
@@ -90,12 +91,16 @@ def test_the_tutorials_own_test_passes(written: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shown() -> dict[str, Any]:
-    """The names of all code of the how-to."""
-    names: dict[str, Any] = {}
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The names of all code of the how-to, which is a pack with a file for each part of it."""
+    folder = tmp_path_factory.mktemp("packs") / "shown"
+    folder.mkdir()
     for title, _, code in blocks("how-to/write-a-pack.md"):
-        exec(compile(code, title, "exec"), names)
-    return names
+        (folder / f"{title.replace(' ', '_')}.py").write_text(code)
+    parts = [path.stem for path in folder.glob("*.py")]
+    (folder / "__init__.py").write_text("".join(f"from . import {part}\n" for part in sorted(parts)))
+    pack = limner.sdk.testing.load_pack(folder)
+    return {name: value for part in parts for name, value in vars(getattr(pack, part)).items()}
 
 
 def test_the_how_tos_nodes(shown: dict[str, Any], tmp_path: Path) -> None:
@@ -135,15 +140,15 @@ def test_the_message_that_the_how_to_shows_is_the_one_that_comes() -> None:
 
 
 def test_the_reference_has_every_name() -> None:
-    text = (DOCS / "reference/sdk.md").read_text("utf-8")
+    code = set(re.findall(r"\w+", " ".join(CODE.findall((DOCS / "reference/sdk.md").read_text("utf-8")))))
     public = {
         name
         for name, value in vars(limner.sdk.testing).items()
-        if getattr(value, "__module__", "") == "limner.sdk.testing"
+        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == "limner.sdk.testing"
     }
     names = {*limner.sdk.__all__, *(name for name in public if not name.startswith("_"))}
-    assert sorted(name for name in names if f"`{name}" not in text) == []
+    assert sorted(name for name in names if name not in code) == []
     arguments = [name for name in inspect.signature(limner.sdk.node).parameters if name != "function"]
-    assert [name for name in arguments if f"`{name}`" not in text] == []
+    assert [name for name in arguments if name not in code] == []
     methods = [name for name in vars(limner.sdk.NodeContext) if not name.startswith("_")]
-    assert [name for name in methods if f"`{name}" not in text] == []
+    assert [name for name in methods if name not in code] == []
