@@ -1,8 +1,12 @@
-"""Runs ComfyUI's own tests of its execution engine against Limner: `execution_suite.py CHECKOUT [pytest arguments]`.
+"""Runs ComfyUI's own tests of its execution engine against Limner.
+
+    execution_suite.py CHECKOUT [--adopt PYTHON] [pytest arguments]
 
 The tests start `python main.py` in the folder that they run in. So they are run in a temporary folder that holds links
 to the checkout's tests, and to the one module of its that their client side imports, beside a `main.py` that becomes
 `limner serve` with the same flags, over an empty base directory each time. Nothing is written into the checkout.
+
+With `--adopt`, that server runs on the checkout's own nodes, by its own modules, in the Python that is named.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ LINKED = ("comfy_execution", "tests/__init__.py", "tests/conftest.py", "tests/ex
 MAIN = """\
 import os, sys, tempfile
 
+ADOPT = {adopt!r}
 base = tempfile.mkdtemp(prefix="base-", dir=os.path.dirname(os.path.abspath(__file__)))
-command = [sys.executable, "-m", "limner.cli", "serve", "--base-directory", base, *sys.argv[1:]]
+command = [sys.executable, "-m", "limner.cli", "serve", "--base-directory", base, *ADOPT, *sys.argv[1:]]
 os.execv(sys.executable, command)
 """
 SETTINGS = "[pytest]\nmarkers =\n  execution: tests of the engine\npythonpath = .\n"
@@ -33,21 +38,25 @@ def main(arguments: list[str]) -> int:
         print("Give the folder of a checkout of ComfyUI that has tests/execution in it:", file=sys.stderr)
         print("  make test-execution COMFYUI=/path/to/ComfyUI", file=sys.stderr)
         return 2
+    given, adopt = arguments[1:], []
+    if given[:1] == ["--adopt"]:
+        adopt = ["--comfyui", str(checkout), "--comfyui-python", given[1]]
+        given = given[2:]
     with tempfile.TemporaryDirectory(prefix="limner-execution-") as name:
         folder = Path(name)
-        prepare(folder, checkout)
+        prepare(folder, checkout, adopt)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--port", str(free_port())]
-        given = arguments[1:] or [str(SUITE)]
+        given = given or [str(SUITE)]
         return subprocess.run([*command, *given], cwd=folder, env=environment(), check=False).returncode
 
 
-def prepare(folder: Path, checkout: Path) -> None:
-    """Make the folder that the tests run in."""
+def prepare(folder: Path, checkout: Path, adopt: list[str] | None = None) -> None:
+    """Make the folder that the tests run in; `adopt` are further flags of the server."""
     for linked in LINKED:
         place = folder / linked
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(checkout / linked)
-    (folder / "main.py").write_text(MAIN)
+    (folder / "main.py").write_text(MAIN.format(adopt=adopt or []))
     (folder / "pytest.ini").write_text(SETTINGS)
 
 

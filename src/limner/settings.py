@@ -2,7 +2,8 @@
 
 A value comes from the first of: a flag, an environment variable `LIMNER_<NAME>`, `limner.toml` in the base directory,
 the default. The base directory is where models, inputs and outputs live: the flag or variable if given, else the
-nearest folder from here upwards that holds a `limner.toml`, else `~/.limner`. Names, and what they mean, are ComfyUI's
+folder of an adopted ComfyUI (`comfyui`), the nearest folder from here upwards that holds a `limner.toml`, else
+`~/.limner`. Names, and what they mean, are ComfyUI's
 where it has the same thing. Relative paths count from the current folder, in `limner.toml` from that file's folder.
 """
 
@@ -173,6 +174,15 @@ class Settings:
     )
     pack_registry: str = _declare(
         "Address of the registry that `limner packs` looks for packs in.", default="https://api.comfy.org"
+    comfyui: Path | None = _declare(
+        "Folder of a ComfyUI that is there already: its nodes, packs, models and Python are used in place of Limner's.",
+        default=None,
+    )
+    comfyui_python: Path | None = _declare(
+        "The Python that runs that ComfyUI, where it is not in its own environment.", default=None
+    )
+    comfyui_arguments: str = _declare(
+        "Further arguments for that ComfyUI, as its main.py takes them, such as '--lowvram'.", default="", empty=True
     )
     disable_metadata: bool = _declare("Do not write the workflow into saved files.", default=False)
     verbose: str = _declare(
@@ -257,6 +267,9 @@ def _base(flags: Mapping[str, object], environment: Mapping[str, str], here: Pat
     chosen = flags.get("base_directory") or environment.get(variable("base_directory"))
     if chosen:
         return (here / Path(str(chosen)).expanduser()).absolute()
+    adopted = flags.get("comfyui") or environment.get(variable("comfyui"))
+    if adopted:
+        return (here / Path(str(adopted)).expanduser()).absolute()
     for folder in (here, *here.parents):
         if (folder / FILE).is_file():
             return folder

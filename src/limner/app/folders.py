@@ -15,6 +15,7 @@ def folders_of(settings: Settings) -> Folders:
         temp=settings.temp_directory,
         user=settings.user_directory,
         extra_model_paths=settings.extra_model_paths_config,
+        built_in=settings.comfyui is None,  # ComfyUI cannot load it
     )
 
 

@@ -19,6 +19,7 @@ from limner.files import Folders
 from limner.plugins.shared import FOLDER_VARIABLE, MEMORY, make_folder
 from limner.settings import Settings
 
+from .adopted import Adopted
 from .node_set import SHARED
 from .pack_hosts import STARTS, OwnHost, own_command, own_hosts, shared_command
 from .quarantine import Quarantine
@@ -27,10 +28,15 @@ log = logging.getLogger(__name__)
 
 
 class Hosts:
-    """`executor` is what the engine runs steps on; `by_name` has the host of each name, `SHARED` first."""
+    """`executor` is what the engine runs steps on; `by_name` has the host of each name, `SHARED` first.
+
+    Raises NoComfyUI where one is to be adopted that is not there.
+    """
 
     def __init__(self, settings: Settings, folders: Folders) -> None:
-        self.own: Mapping[str, OwnHost] = {host.name: host for host in own_hosts(folders)}
+        self.adopted = Adopted(settings, folders) if settings.comfyui is not None else None
+        own = own_hosts(folders) if self.adopted is None else ()  # packs of a ComfyUI work there as they did
+        self.own: Mapping[str, OwnHost] = {host.name: host for host in own}
         self.quarantine = Quarantine(folders)
         self._settings = settings
         self._memory: Path | None = None
@@ -73,8 +79,7 @@ class Hosts:
         memory = self.share_memory()
         common = {**told, **({FOLDER_VARIABLE: str(memory)} if memory is not None else {})}
         if shared is None:
-            command = shared_command(self._settings, self.quarantine)
-            self._processes[SHARED] = ProcessExecutor(command, environment=common, callbacks=callbacks(SHARED))
+            self._processes[SHARED] = self._shared(common, callbacks(SHARED))
         for name, host in self.own.items():
             self._processes[name] = ProcessExecutor(
                 own_command(host, self._settings),
@@ -85,6 +90,14 @@ class Hosts:
             )
         self.by_name = {**({} if shared is None else {SHARED: shared}), **self._processes}
         self._router = Router(self.by_name, home, _title) if self.own else None
+
+    def _shared(self, environment: Mapping[str, str], callbacks: Callbacks) -> ProcessExecutor:
+        if self.adopted is not None:
+            command = self.adopted.command(self.quarantine)
+            environment = {**environment, **self.adopted.variables()}
+        else:
+            command = shared_command(self._settings, self.quarantine)
+        return ProcessExecutor(command, environment=environment, callbacks=callbacks)
 
     @property
     def ready(self) -> bool:

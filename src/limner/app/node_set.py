@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from limner.comfy.object_info import ObjectInfo
 from limner.files import Folders
@@ -23,11 +24,14 @@ PACKS = "custom_nodes."
 
 
 class NodeSet:
-    """Schemas by host. `homes` names the packs' own hosts by the module of their nodes (`custom_nodes.<pack>`)."""
+    """Schemas by host. `homes` names the packs' own hosts by the module of their nodes (`custom_nodes.<pack>`).
 
-    def __init__(self, folders: Folders, homes: Mapping[str, str]) -> None:
+    `comfyui` is the folder of an adopted ComfyUI, if there is one.
+    """
+
+    def __init__(self, folders: Folders, homes: Mapping[str, str], comfyui: Path | None = None) -> None:
         self._folders, self._homes = folders, homes
-        self._cache = cache_for(folders)
+        self._cache = cache_for(folders, comfyui)
         self._listeners: list[Callable[[str], None]] = []
         self._by_host: dict[str, Sequence[NodeSchema]] = {}
         self._problems: dict[str, Mapping[str, str]] = {}

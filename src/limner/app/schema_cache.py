@@ -21,6 +21,8 @@ from limner.graph import NodeSchema
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCES = tuple(PACKAGE / name for name in ("nodes", "sdk", "graph", "diffusion", "comfy", "plugins"))
+ADOPTED = ("comfy", "comfy_extras", "comfy_api", "comfy_api_nodes", "comfy_execution")
+"""Where the nodes of an adopted ComfyUI stand, and what makes them."""
 KEPT = 8
 """Caches of other states of the code that are left lying, for other checkouts and folders of packs."""
 
@@ -59,9 +61,12 @@ class SchemaCache:
             log.warning("the schema cache could not be written: %s", error)
 
 
-def cache_for(folders: Folders) -> SchemaCache:
-    """The cache of the built-in nodes and the packs of these folders."""
-    return SchemaCache((*SOURCES, *folders.model_folder("custom_nodes").paths))
+def cache_for(folders: Folders, comfyui: Path | None = None) -> SchemaCache:
+    """The cache of the built-in nodes, or those of an adopted ComfyUI, and the packs of these folders."""
+    packs = folders.model_folder("custom_nodes").paths
+    if comfyui is None:
+        return SchemaCache((*SOURCES, *packs))
+    return SchemaCache((PACKAGE / "comfy", *(comfyui / part for part in ADOPTED), *packs))
 
 
 def _digest(sources: Iterable[Path]) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from aiohttp import web
 
 from limner import __version__
+from limner.comfy.adopted.folder import NoComfyUI
 from limner.engine import Engine, RunRequest
 from limner.engine.ports import HostLost
 from limner.files import Folders, clear_leftovers
@@ -95,8 +96,8 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         kept = await stores(settings, closing)
         queue, history, bus = kept.queue, kept.history, kept.bus
         _tidy(folders, job_folder(settings, folders), queue)
-        hosts = Hosts(settings, folders)
-        node_set = NodeSet(folders, hosts.homes)
+        hosts = _hosts(settings, folders)
+        node_set = NodeSet(folders, hosts.homes, settings.comfyui)
         news = HostNews(hosts, node_set, bus)
         hosts.make({SERVER_URL: urls(sockets)[0]}, news.callbacks, node_set.home)
         closing.push_async_callback(hosts.close)
@@ -154,6 +155,13 @@ def _tidy(folders: Folders, jobs: Path, queue: JobQueue) -> None:
     folders.temp.mkdir(parents=True, exist_ok=True)
     written = (folders.output, folders.input, folders.user)
     threading.Thread(target=clear_leftovers, args=(written,), name="clear leftovers", daemon=True).start()
+
+
+def _hosts(settings: Settings, folders: Folders) -> Hosts:
+    try:
+        return Hosts(settings, folders)
+    except NoComfyUI as error:
+        raise CannotServe(error.problem, error.remedy) from error
 
 
 async def _first_schemas(hosts: Hosts, news: HostNews) -> None:

@@ -32,9 +32,12 @@ NO_TYPE = "\0no socket type has this name"
 
 
 class FileList(list[str]):
-    """The files of a folder as packs get them; `["none"] + files` is still known to be that folder."""
+    """The files of a folder as packs get them; `["none"] + files` is still known to be that folder.
 
-    def __init__(self, names: Iterable[str], choices: FileChoices) -> None:
+    A copy that was made item by item is a list like any other.
+    """
+
+    def __init__(self, names: Iterable[str], choices: FileChoices | None = None) -> None:
         super().__init__(names)
         self.choices = choices
         self._given = tuple(self)
@@ -198,6 +201,9 @@ def _names_of_choices(cls: type) -> dict[str, object]:
     Those that the class does not declare are not shown; choices without a name are called the list of their choices.
     """
     declared = getattr(cls, "RETURN_TYPES", ())
+    tooltips = _sequence(getattr(cls, "OUTPUT_TOOLTIPS", ()))
+    if tooltips and not _endless(declared) and len(tooltips) != len(_sequence(declared)):
+        return {"output_tooltips": [_tooltip(text) for text in tooltips], **_named_choices(cls, declared)}
     if _endless(declared):
         shown = outputs_of(cls)[: len(declared)]
         return {
@@ -206,6 +212,10 @@ def _names_of_choices(cls: type) -> dict[str, object]:
             "output_is_list": [output.is_list for output in shown],
             **({"output_tooltips": tooltips} if any(tooltips := [output.tooltip for output in shown]) else {}),
         }
+    return _named_choices(cls, declared)
+
+
+def _named_choices(cls: type, declared: object) -> dict[str, object]:
     names = _sequence(getattr(cls, "RETURN_NAMES", declared))
     if not any(_is_list(name) and not isinstance(name, FileList) for name in names):
         return {}

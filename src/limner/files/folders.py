@@ -59,8 +59,11 @@ class Folders:
         temp: Path | None = None,
         user: Path | None = None,
         extra_model_paths: Iterable[Path] = (),
+        built_in: bool = True,
     ) -> Folders:
         """The folders below `base`, some of them elsewhere, with the search paths of these yaml files.
+
+        `built_in`: the model that ships with Limner is among the checkpoints.
 
         `base/extra_model_paths.yaml` is read where it exists. Raises `MissingFile`, `BadFile` for a named yaml.
         """
@@ -72,7 +75,8 @@ class Folders:
             for extra in read_extra_paths(file):
                 model_folders.add(models, extra.kind, extra.path, first=extra.first)
         model_folders.add_saved(models, output)
-        model_folders.add(models, "checkpoints", package_data() / "models" / "checkpoints")
+        if built_in:
+            model_folders.add(models, "checkpoints", package_data() / "models" / "checkpoints")
         return cls(
             base=base,
             input=(input or base / "input").expanduser().absolute(),

@@ -176,6 +176,12 @@ def resolved(wanted: Wanted, overlay: Overlay, python: Path, *, shares: bool) ->
     return compiled(lines, [], python)
 
 
+def install_into(folder: Path, pins: Sequence[str], python: Path) -> None:
+    """Install these, without what they require, into a folder that this Python can be told of. EnvironmentProblem."""
+    command = ["pip", "install", "--quiet", "--no-deps", "--python", str(python), "--target", str(folder), "-r", "-"]
+    run_uv(command, "it cannot be installed", text="\n".join(pins))
+
+
 def _check(line: str) -> None:
     """Raises EnvironmentProblem for what is no requirement; places (URLs, paths) are uv's business."""
     if "://" in line or line.startswith((".", "/")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 _ATOMS = frozenset({int, float, bool, str, type(None)})
@@ -38,6 +39,8 @@ def made_plain(value: object, depth: int = 0) -> object:
         return value
     if depth > 100:
         return "..."
+    if isinstance(value, Enum):
+        return made_plain(value.value, depth + 1)
     if isinstance(value, Mapping):
         return {str(key): made_plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
