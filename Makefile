@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 PROMPT ?= red apple
 export PROMPT
 ARGS ?=
+COMFYUI ?=
+COMFYUI_PYTHON ?= $(firstword $(wildcard $(COMFYUI)/venv/bin/python $(COMFYUI)/.venv/bin/python))
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test check lint types contracts docs bench parity test-execution lock clean
+.PHONY: help setup run serve test check lint types contracts docs bench parity test-execution test-comfyui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +67,11 @@ parity: $(VENV)/.developing ## compare Stable Diffusion 1.5 with the reference o
 
 test-execution: $(VENV)/.developing ## run ComfyUI's own tests of its engine: make test-execution COMFYUI=/path/to/a/checkout
 	$(BIN)/python tools/execution_suite.py "$(COMFYUI)" $(ARGS)
+
+test-comfyui: $(VENV)/.developing ## a real ComfyUI as node library: make test-comfyui COMFYUI=/path COMFYUI_PYTHON=/path/to/python
+	LIMNER_TEST_COMFYUI="$(COMFYUI)" LIMNER_TEST_COMFYUI_PYTHON="$(COMFYUI_PYTHON)" \
+	  $(BIN)/python -m pytest -m comfyui tests/adoption $(ARGS)
+	$(BIN)/python tools/execution_suite.py "$(COMFYUI)" --adopt "$(COMFYUI_PYTHON)"
 
 lock: $(VENV)/.developing ## write constraints.txt from what is installed
 	$(BIN)/python tools/lock.py > constraints.txt.new && mv constraints.txt.new constraints.txt

@@ -174,6 +174,7 @@ class Settings:
     )
     pack_registry: str = _declare(
         "Address of the registry that `limner packs` looks for packs in.", default="https://api.comfy.org"
+    )
     comfyui: Path | None = _declare(
         "Folder of a ComfyUI that is there already: its nodes, packs, models and Python are used in place of Limner's.",
         default=None,

@@ -80,8 +80,6 @@ class Adopted:
             *("--preview-method", settings.preview_method),
             *("--verbose", settings.verbose),
         ]
-        if folders.base != self.folder.path:
-            given += ["--base-directory", str(folders.base)]
         for file in settings.extra_model_paths_config:
             given += ["--extra-model-paths-config", str(file)]
         given += ["--cpu"] if settings.cpu else []
@@ -98,6 +96,7 @@ class Adopted:
             elif not self._has(name):
                 with contextlib.suppress(FileNotFoundError):
                     (self._side / name).unlink()
+                assert self.folder.python is not None
                 install_into(self._side, [f"{name}=={metadata.version(name)}"], self.folder.python)
                 (self._side / f"{name}.for").write_text(self.folder.minor())
 

@@ -7,9 +7,12 @@ from limner.settings import Settings
 
 
 def folders_of(settings: Settings) -> Folders:
-    """Where everything is, by these settings. Raises `limner.files.FileProblem` for a bad extra_model_paths.yaml."""
+    """Where everything is, by these settings; the models and packs of an adopted ComfyUI are in its own folder.
+
+    Raises `limner.files.FileProblem` for a bad extra_model_paths.yaml.
+    """
     return Folders.under(
-        settings.base_directory,
+        settings.comfyui or settings.base_directory,
         input=settings.input_directory,
         output=settings.output_directory,
         temp=settings.temp_directory,
@@ -23,7 +26,7 @@ def prepared_folders(settings: Settings) -> Folders:
     """The settings' folders, made where they are missing. Raises `limner.files.FileProblem`."""
     folders = folders_of(settings)
     try:
-        folders.prepare()
+        folders.prepare(models=settings.comfyui is None)
     except OSError as error:
         problem = f"the folder {error.filename} cannot be made: {error.strerror}"
         raise CannotWrite(problem, "Choose another with --base-directory, or with the flag of that folder") from error

@@ -18,10 +18,10 @@ from limner.files import Folders
 from limner.graph import Catalog
 from limner.graph.validate import Verdict
 from limner.plugins.client import Loaded
+from limner.plugins.host import HostCore
 from limner.settings import Settings
 
 from .caching import cache
-from .core import make_core
 from .folders import prepared_folders
 from .hosts import Hosts
 from .node_set import SHARED, NodeSet
@@ -61,26 +61,42 @@ class Local:
 
 @asynccontextmanager
 async def open_local(settings: Settings) -> AsyncIterator[Local]:
-    """The nodes, ready to run, until the context ends. Raises `limner.files.FileProblem` for unusable folders."""
+    """The nodes, ready to run, until the context ends.
+
+    Raises `limner.files.FileProblem` for unusable folders, NoComfyUI and HostUnavailable where one is to be adopted
+    that is not there, or does not start.
+    """
     folders = prepared_folders(settings)
     settings = replace(settings, port=0)  # what the server of a port has written down is not a command's
     hosts = Hosts(settings, folders)
-    core = make_core(settings, folders, role=Role(skipped=hosts.quarantine.reasons()))
     async with AsyncExitStack() as closing:
-        nodes = NodeSet(folders, hosts.homes)
-        executor = LocalExecutor(core, hosts.share_memory())
-        hosts.make({}, lambda name: _callbacks(nodes, name), nodes.home, shared=executor)
+        nodes = NodeSet(folders, hosts.homes, settings.comfyui)
+        own = hosts.adopted is None
+        shared = LocalExecutor(_core(settings, folders, hosts, nodes), hosts.share_memory()) if own else None
+        hosts.make({}, lambda name: _callbacks(nodes, name), nodes.home, shared=shared)
         closing.push_async_callback(hosts.close)
-        closing.callback(executor.close)
-        nodes.loaded(SHARED, Loaded(core.schemas(), [(said.source, said.message) for said in core.library.problems]))
+        if shared is not None:
+            closing.callback(shared.close)
+        else:
+            await hosts.shared.schemas()
         await hosts.acquaint(nodes.knows)
         yield Local(nodes.catalog, folders, Engine(hosts.executor, cache(settings, folders)), hosts.executor)
 
 
+def _core(settings: Settings, folders: Folders, hosts: Hosts, nodes: NodeSet) -> HostCore:
+    from .core import make_core  # torch is imported for a host in this process alone
+
+    core = make_core(settings, folders, role=Role(skipped=hosts.quarantine.reasons()))
+    problems = [(said.source, said.message) for said in core.library.problems]
+    nodes.loaded(SHARED, Loaded(core.schemas(), problems))
+    return core
+
+
 def _callbacks(nodes: NodeSet, name: str) -> Callbacks:
-    """A pack's own host tells what it prints and what it has."""
+    """A host of its own tells what it prints and what it has."""
+    prefix = "" if name == SHARED else f"{name}: "
     return Callbacks(
-        line=lambda line: log.info("%s: %s", name, line),
+        line=lambda line: log.info("%s%s", prefix, line),
         ready=lambda loaded: nodes.loaded(name, loaded),
         gave_up=lambda reason: nodes.unavailable(name, reason),
     )

@@ -23,6 +23,9 @@ RUNNING = (
     "extra_model_paths_config",
     "cpu",
     "precision",
+    "comfyui",
+    "comfyui_python",
+    "comfyui_arguments",
     "verbose",
 )
 """The settings of commands that run workflows without a server."""

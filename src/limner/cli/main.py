@@ -11,7 +11,7 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import backup, convert, generate, nodes, packs, run, serve, users, validate
+from . import adopt, backup, convert, generate, nodes, packs, run, serve, users, validate
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -36,6 +36,7 @@ def application() -> typer.Typer:
         "nodes": nodes.command,
         "validate": validate.command,
         "convert": convert.command,
+        "adopt": adopt.command,
         "backup": backup.backup,
         "restore": backup.restore,
     }

@@ -43,7 +43,7 @@ def _known(settings: Settings) -> tuple[Catalog, ListFiles]:
     from limner.app.schema_cache import cache_for
 
     folders = or_bad_input(lambda: prepared_folders(settings))
-    cache = cache_for(folders)
+    cache = cache_for(folders, settings.comfyui)
     schemas = cache.load()
     if schemas is not None:
         return Catalog(schemas), folders.choices

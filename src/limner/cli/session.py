@@ -38,12 +38,18 @@ def with_local(settings: Settings, work: Callable[[Local], Coroutine[Any, Any, A
 
 def or_bad_input(work: Callable[[], Answer]) -> Answer:
     """What the work gives; an unusable folder or file of the settings is bad input."""
+    from limner.comfy.adopted.folder import NoComfyUI
+    from limner.engine.ports import HostLost, HostUnavailable
     from limner.files import FileProblem
 
     try:
         return work()
-    except FileProblem as error:
+    except (FileProblem, NoComfyUI) as error:
         raise BadInput(error.problem, error.remedy) from error
+    except HostUnavailable as error:
+        raise BadInput(str(error), error.remedy) from error
+    except HostLost as error:
+        raise CommandFailed(f"the nodes could not be loaded: {error}", "See what --verbose DEBUG prints") from error
 
 
 async def run_prompt(

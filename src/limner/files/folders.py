@@ -116,10 +116,11 @@ class Folders:
             problem = f"the folders of {self.home} cannot be made: {error.strerror}"
             raise CannotWrite(problem, "Check that the input, output and temp folders may be written to") from error
 
-    def prepare(self) -> None:
-        """Make the folders that are missing; a new input folder gets the example picture."""
+    def prepare(self, *, models: bool = True) -> None:
+        """Make the folders that are missing, those of models with `models`; a new input folder gets the example."""
         fresh = not self.input.exists()
-        own = [path for folder in self.models.values() for path in folder.paths if path.is_relative_to(self.base)]
+        searched = (path for folder in self.models.values() for path in folder.paths) if models else ()
+        own = [path for path in searched if path.is_relative_to(self.base)]
         saved = [path for path in own if path.is_relative_to(self.output)]
         for path in [self.base, self.input, self.output, self.temp, self.user, *own]:
             if path not in saved:

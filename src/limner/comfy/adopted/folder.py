@@ -36,22 +36,27 @@ class NoComfyUI(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ComfyFolder:
-    """`python` runs it; `version` is empty where it does not say."""
+    """`python` runs it, None where none was found; `version` is empty where it does not say."""
 
     path: Path
     version: str
-    python: Path
+    python: Path | None
 
     @classmethod
-    def at(cls, path: Path, python: Path | None = None) -> ComfyFolder:
-        """What is at the path. Raises NoComfyUI."""
+    def at(cls, path: Path, python: Path | None = None, *, needs_python: bool = True) -> ComfyFolder:
+        """What is at the path. Raises NoComfyUI; where no Python of it is found, only with `needs_python`."""
         path = path.expanduser().absolute()
         missing = [part for part in PARTS if not (path / part).exists()]
         if missing:
             raise NoComfyUI(
                 f"{path} is no ComfyUI: it has no {', '.join(missing)}", "Name the folder that its main.py stands in"
             )
-        return cls(path, _version(path), _python(path, python))
+        try:
+            return cls(path, _version(path), _python(path, python))
+        except NoComfyUI:
+            if needs_python or python is not None:
+                raise
+            return cls(path, _version(path), None)
 
     @property
     def user(self) -> Path:
@@ -61,7 +66,7 @@ class ComfyFolder:
     def models(self) -> Mapping[str, Sequence[Path]]:
         """Its model files by kind; kinds without any are left out."""
         root = self.path / "models"
-        kinds = sorted(entry for entry in _entries(root) if entry.is_dir())
+        kinds = [entry for entry in _entries(root) if entry.is_dir() and entry.name != "configs"]
         found = {
             kind.name: [file for file in _files(kind) if not file.name.startswith(("put_", "."))] for kind in kinds
         }
@@ -89,6 +94,8 @@ class ComfyFolder:
 
     def minor(self) -> str:
         """The minor version of its Python, such as `3.12`. Raises NoComfyUI where that does not run."""
+        if self.python is None:
+            raise NoComfyUI(f"no Python of the ComfyUI in {self.path} is known", NAME_PYTHON)
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
         try:
             done = subprocess.run([self.python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
