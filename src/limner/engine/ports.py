@@ -55,12 +55,14 @@ class Segment:
 
     `hidden` is what hidden inputs draw on: `prompt` (the API-form workflow), `extra_pnginfo`, `auth_token_comfy_org`,
     `api_key_comfy_org`, `client_id`, ...; and `JOB_KEY`, which names what the host writes down of it, so that another
-    attempt of the job finds it. It is sent once a run (`hidden` is None when the host has it already).
+    attempt of the job finds it. It is sent once a run (`hidden` is None when the host has it already). `group` is that
+    of its steps, as the executor named it.
     """
 
     run: str
     tasks: tuple[Task, ...]
     hidden: Mapping[str, object] | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

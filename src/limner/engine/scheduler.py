@@ -15,7 +15,7 @@ Rules, stated once:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TypeAlias
@@ -69,8 +69,14 @@ class Scheduler:
     """Decides what is sent when, for one run."""
 
     def __init__(
-        self, state: RunState, planner: Planner, group_of: Callable[[str], Group], expanding: set[str] | None = None
+        self,
+        state: RunState,
+        planner: Planner,
+        group_of: Callable[[str], Group],
+        expanding: set[str] | None = None,
+        groups: Mapping[NodeId, Group] | None = None,
     ) -> None:
+        """`group_of` names the group of a node type, `groups` that of single nodes."""
         self.state = state
         self.failure: Failure | None = None
         self.cancelled = False
@@ -79,6 +85,7 @@ class Scheduler:
         self._expanding = expanding if expanding is not None else set()
         """Node types that have returned expansions."""
         self._queues: dict[Slot, list[StepState]] = {}
+        self._groups: Mapping[NodeId, Group] = groups if groups is not None else {}
         self._slots: dict[str, Slot] = {}
         self._flights: dict[int, _Flight] = {}
         self._next_key = 0
@@ -190,6 +197,8 @@ class Scheduler:
 
     def _slot(self, state: StepState) -> Slot:
         schema = state.step.schema
+        if self._groups and (group := self._groups.get(state.step.node)) is not None:
+            return group, schema.traits.lane
         slot = self._slots.get(schema.type)
         if slot is None:
             slot = self._slots[schema.type] = (self._group_of(schema.type), schema.traits.lane)

@@ -15,7 +15,7 @@ from .events import RunFinished, RunStarted
 from .expansion import Spliced, displays, splice
 from .ledger import Ledger, Record
 from .narrator import Narrator
-from .plan import Planner
+from .plan import Planner, Step
 from .ports import (
     HOME_KEY,
     Cache,
@@ -37,6 +37,9 @@ from .state import RunState, Status, StepState
 from .values import BLOCKED, Demand, Expansion, Failure, Fingerprint, Values
 
 log = logging.getLogger(__name__)
+
+Spread: TypeAlias = Callable[[str, Sequence[Step]], Mapping[NodeId, str]]
+"""An executor with many places may have this: (run, steps that have to run) -> the groups of those that it names."""
 
 LOST_REMEDY = "Give the node less to do (smaller or fewer images, a smaller model), or leave it out"
 
@@ -83,7 +86,10 @@ class Session:
         self._home = str(hidden.get(HOME_KEY, ""))
         self._planner = Planner(catalog, key, salt)
         self._state = RunState()
-        self._scheduler = Scheduler(self._state, self._planner, group_of, expanding)
+        self._groups: dict[NodeId, str] = {}
+        """Of nodes whose group the executor chose one by one."""
+        self._spread: Spread | None = getattr(executor, "spread", None)
+        self._scheduler = Scheduler(self._state, self._planner, group_of, expanding, self._groups)
         self._tell = Narrator(run, sink)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
@@ -144,6 +150,7 @@ class Session:
         fingerprints = [step.fingerprint for step in plan.steps]
         self._cache.hold(self._key, fingerprints)
         known = self._recall(fingerprints)
+        self._choose_groups(plan.steps, known)
         self._state.add(plan.steps, known)
         cached = [step for step in plan.steps if step.fingerprint in known]
         self.cached = len(cached)
@@ -160,6 +167,10 @@ class Session:
             if values is not None:
                 found[fingerprint] = values
         return found
+
+    def _choose_groups(self, steps: Sequence[Step], known: Mapping[Fingerprint, Values]) -> None:
+        if self._spread is not None:
+            self._groups.update(self._spread(self.id, [step for step in steps if step.fingerprint not in known]))
 
     async def _tokens(self, ordered: Sequence[Node], graph: Graph) -> dict[NodeId, object]:
         """The change tokens of the nodes that have one, asked for in one go."""
@@ -198,7 +209,7 @@ class Session:
         hidden = None if start.group in self._informed else self._hidden
         self._informed.add(start.group)
         try:
-            await self._executor.run(Segment(self.id, start.tasks, hidden), self._take)
+            await self._executor.run(Segment(self.id, start.tasks, hidden, start.group), self._take)
         except HostLost as loss:
             self._lose(start, loss)
         except HostUnavailable as error:
@@ -363,6 +374,7 @@ class Session:
         fingerprints = [step.fingerprint for step in plan.steps]
         self._cache.hold(self._key, fingerprints)
         known = self._recall(fingerprints)
+        self._choose_groups(plan.steps, known)
         self._state.add(plan.steps, known, parent=state)
         self._state.expand(state, spliced.results, spliced.outputs)
         for node in spliced.outputs:

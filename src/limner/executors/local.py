@@ -34,6 +34,9 @@ class LocalExecutor:
     def place(self) -> str:
         return self.core.values.place
 
+    def lives(self, place: str) -> bool:
+        return place == self.place
+
     async def schemas(self) -> Sequence[NodeSchema]:
         return self.core.schemas()
 

@@ -158,6 +158,10 @@ class ProcessExecutor:
     def place(self) -> str:
         return f"{self._name}#{self._incarnation}"
 
+    def lives(self, place: str) -> bool:
+        """Whether it is this incarnation that a value was made in."""
+        return place == self.place
+
     async def start(self) -> None:
         """Start the host, as the first request does; returns before it has loaded. `schemas` waits for that."""
         if self._supervisor is None:

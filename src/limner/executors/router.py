@@ -15,6 +15,7 @@ Rules, stated once:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -33,7 +34,13 @@ class Host(Executor, Protocol):
     """An executor whose values can be taken elsewhere (`process.ProcessExecutor` is one)."""
 
     @property
-    def place(self) -> str: ...
+    def place(self) -> str:
+        """Where values that come from elsewhere are held now."""
+        ...
+
+    def lives(self, place: str) -> bool:
+        """Whether the values that were made in this place are still there."""
+        ...
 
     @property
     def ready(self) -> bool: ...
@@ -62,7 +69,7 @@ class Router:
         self, hosts: Mapping[Name, Host], home: Callable[[str], Name], title: Callable[[Name], str] = repr
     ) -> None:
         self._hosts, self._home, self._title = dict(hosts), home, title
-        self._values = Whereabouts(lambda name: self._hosts[name].place)
+        self._values = Whereabouts(lambda name, place: self._hosts[name].lives(place))
         self._crossings: dict[tuple[Wanted, Name], asyncio.Task[None]] = {}
         self._busy: dict[str, set[Name]] = {}
         """The hosts that have had a part in a run."""
@@ -105,7 +112,7 @@ class Router:
         def taken(reports: Sequence[object]) -> None:
             for item in reports:
                 if type(item) is Ended:
-                    self._values.ran(fingerprints[item.node], name, item.result)
+                    self._values.ran(fingerprints[item.node], name, self._hosts[name].place, item.result)
             report(reports)  # type: ignore[arg-type]  # they are reports, as the host gave them
 
         await self._hosts[name].run(segment, taken)
@@ -128,7 +135,40 @@ class Router:
 
     async def ask(self, topic: str, data: object = None) -> object:
         """Ask the first host. Raises LookupError for an unknown topic, HostRefused, HostLost."""
-        return await next(iter(self._hosts.values())).ask(topic, data)
+        return await self._first.ask(topic, data)
+
+    # As a host among others
+
+    @property
+    def place(self) -> str:
+        return self._first.place
+
+    def lives(self, place: str) -> bool:
+        return any(host.lives(place) for host in self._hosts.values())
+
+    async def fetch(self, fingerprint: Fingerprint, output: int, *, shared: bool = False) -> Parcel:
+        """From whichever host holds it. Raises HostRefused for live objects, HostLost, ValuesLost."""
+        names = self._values.holders((fingerprint, output)) or list(self._hosts)
+        for name in names[:-1]:
+            with contextlib.suppress(ValuesLost):
+                return await self._hosts[name].fetch(fingerprint, output, shared=shared)
+        return await self._hosts[names[-1]].fetch(fingerprint, output, shared=shared)
+
+    async def store(self, fingerprint: Fingerprint, outputs: Mapping[int, Parcel]) -> None:
+        """In the first host, from where others take it."""
+        await self._first.store(fingerprint, outputs)
+        name = next(iter(self._hosts))
+        for output in outputs:
+            self._values.copied((fingerprint, output), name, self._first.place)
+
+    def arrived(self, parcels: Iterable[Parcel]) -> None:
+        given = list(parcels)
+        for host in self._hosts.values():
+            host.arrived(given)
+
+    @property
+    def _first(self) -> Host:
+        return next(iter(self._hosts.values()))
 
     async def _bring_all(self, tasks: Sequence[Task], name: Name) -> None:
         """Have the host hold all that the tasks take from elsewhere. Raises _Refused, HostLost."""
@@ -165,7 +205,7 @@ class Router:
                 await self._hosts[name].store(wanted[0], {wanted[1]: parcel})
             finally:
                 self._hosts[source].arrived([parcel])
-            self._values.copied(wanted, name)
+            self._values.copied(wanted, name, self._hosts[name].place)
             return
         if origin:
             raise ValuesLost(origin, "the host that held a value is gone")

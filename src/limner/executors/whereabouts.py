@@ -19,7 +19,7 @@ Wanted: TypeAlias = tuple[Fingerprint, int]
 
 @dataclass(slots=True)
 class _Share:
-    """What one host holds of a step: `place` is that of the host when it came to hold it.
+    """What one host holds of a step: `place` is where in it, as the handles say.
 
     `made`: the step ran there, else it is a copy.
     """
@@ -30,38 +30,43 @@ class _Share:
 
 
 class Whereabouts:
-    """`place_of` says the place that a host is now."""
+    """`lives` says whether a place of a host is still there."""
 
-    def __init__(self, place_of: Callable[[Name], str]) -> None:
-        self._place_of = place_of
+    def __init__(self, lives: Callable[[Name, str], bool]) -> None:
+        self._lives = lives
         self._shares: dict[Fingerprint, dict[Name, _Share]] = {}
 
-    def copied(self, wanted: Wanted, name: Name) -> None:
+    def copied(self, wanted: Wanted, name: Name, place: str) -> None:
         """The host holds a copy of this output, beside those outputs of the step that it holds already."""
         shares = self._shares.setdefault(wanted[0], {})
-        place = self._place_of(name)
         share = shares.get(name)
-        if share is None or share.place != place:
+        if share is None or not self._lives(name, share.place):
             share = shares[name] = _Share(place, made=False)
         share.outputs.add(wanted[1])
 
-    def ran(self, fingerprint: Fingerprint, name: Name, result: object) -> None:
-        """The step ended in the host, which holds what it gave."""
+    def ran(self, fingerprint: Fingerprint, name: Name, place: str, result: object) -> None:
+        """The step ended in the host, which holds what it gave; `place` is for a step that gave no values."""
         if isinstance(result, Values):
             outputs = {handle.output for handle in result.handles}
+            place = result.handles[0].place if result.handles else place
         elif isinstance(result, Expansion):
             outputs = set(_held_in(result, fingerprint))
         else:
             return
-        self._shares.setdefault(fingerprint, {})[name] = _Share(self._place_of(name), made=True, outputs=outputs)
+        self._shares.setdefault(fingerprint, {})[name] = _Share(place, made=True, outputs=outputs)
 
     def holders(self, wanted: Wanted) -> list[Name]:
         """The hosts that hold it now."""
         return [
             name
             for name, share in self._shares.get(wanted[0], {}).items()
-            if wanted[1] in share.outputs and share.place == self._place_of(name)
+            if wanted[1] in share.outputs and self._lives(name, share.place)
         ]
+
+    def of(self, fingerprint: Fingerprint) -> list[Name]:
+        """The hosts that hold some of the step now."""
+        shares = self._shares.get(fingerprint, {})
+        return [name for name, share in shares.items() if self._lives(name, share.place)]
 
     def origin(self, wanted: Wanted) -> str:
         """The place that it was made in, which may be gone; empty where it came from the disk."""
@@ -71,7 +76,7 @@ class Whereabouts:
     def release(self, fingerprint: Fingerprint) -> list[Name]:
         """Forget it; returns the hosts that hold some of it."""
         shares = self._shares.pop(fingerprint, {})
-        return [name for name, share in shares.items() if share.place == self._place_of(name)]
+        return [name for name, share in shares.items() if self._lives(name, share.place)]
 
 
 def _held_in(expansion: Expansion, fingerprint: Fingerprint) -> Iterator[int]:
