@@ -16,8 +16,8 @@ from limner.app.folders import prepared_folders
 from limner.app.hosts import Hosts
 from limner.engine.ports import Ended, Report, Segment, Task
 from limner.engine.values import Failure, Held
+from limner.executors.exchange import Host
 from limner.executors.process import Callbacks
-from limner.executors.router import Host
 from limner.settings import resolve
 
 from .report import Figure

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 
 from limner.engine.ports import Executor, HostLost, HostUnavailable
+from limner.executors.exchange import Host
 from limner.executors.process import Callbacks, ProcessExecutor
-from limner.executors.router import Host, Router
+from limner.executors.router import Router
 from limner.files import Folders
 from limner.plugins.shared import FOLDER_VARIABLE, MEMORY, make_folder
 from limner.settings import Settings

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TypeAlias
 
 from limner.graph import Catalog, Graph, Node, NodeId, NodeSchema
 

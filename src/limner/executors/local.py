@@ -34,6 +34,11 @@ class LocalExecutor:
     def place(self) -> str:
         return self.core.values.place
 
+    @property
+    def realm(self) -> str:
+        """This machine's."""
+        return ""
+
     def lives(self, place: str) -> bool:
         return place == self.place
 

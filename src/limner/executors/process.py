@@ -158,6 +158,11 @@ class ProcessExecutor:
     def place(self) -> str:
         return f"{self._name}#{self._incarnation}"
 
+    @property
+    def realm(self) -> str:
+        """This machine's."""
+        return ""
+
     def lives(self, place: str) -> bool:
         """Whether it is this incarnation that a value was made in."""
         return place == self.place

@@ -5,61 +5,23 @@
 Rules, stated once:
 
 - `home` names the host of a node type; the engine's segments keep to one host each (`group_of`).
-- A value stays where it was made. Before a segment goes out, what it takes from elsewhere is fetched and stored in its
-  host, each output once; from then on that host holds a copy too, until the value is released.
+- Before a segment goes out, what it takes from elsewhere is brought to its host (see `exchange`).
 - A live object cannot cross: the step that takes it fails, with the input and what to do.
-- When values that a segment needs went with another host, the segment comes back (`ValuesLost`): they are made again.
-- A value that no host has held is on the disk: the host that needs it finds it there by itself, or another gives it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from limner.engine.ports import Answer, Ended, Executor, HostLost, Inquiry, Reporter, Segment, Task, ValuesLost
-from limner.engine.values import DISK, Failure, Fingerprint, Gathered, Held
+from limner.engine.ports import Answer, Ended, Inquiry, Reporter, Segment, ValuesLost
+from limner.engine.values import Failure, Fingerprint
 from limner.graph import NodeSchema
-from limner.plugins.errors import HostRefused
 from limner.plugins.protocol import Parcel
 
-from .whereabouts import Name, Wanted, Whereabouts
-
-CANNOT_CROSS = "CannotCross"
-
-
-class Host(Executor, Protocol):
-    """An executor whose values can be taken elsewhere (`process.ProcessExecutor` is one)."""
-
-    @property
-    def place(self) -> str:
-        """Where values that come from elsewhere are held now."""
-        ...
-
-    def lives(self, place: str) -> bool:
-        """Whether the values that were made in this place are still there."""
-        ...
-
-    @property
-    def ready(self) -> bool: ...
-
-    async def ask(self, topic: str, data: object = None) -> object: ...
-
-    async def fetch(self, fingerprint: Fingerprint, output: int, *, shared: bool = False) -> Parcel: ...
-
-    async def store(self, fingerprint: Fingerprint, outputs: Mapping[int, Parcel]) -> None: ...
-
-    def arrived(self, parcels: Iterable[Parcel]) -> None: ...
-
-
-class _Refused(Exception):
-    """A live object cannot go to where a task needs it."""
-
-    def __init__(self, task: Task, entry: str, reason: str) -> None:
-        self.task, self.entry, self.reason = task, entry, reason
-        super().__init__(reason)
+from .exchange import CANNOT_CROSS, CannotBring, Exchange, Host
+from .whereabouts import Name
 
 
 class Router:
@@ -69,8 +31,7 @@ class Router:
         self, hosts: Mapping[Name, Host], home: Callable[[str], Name], title: Callable[[Name], str] = repr
     ) -> None:
         self._hosts, self._home, self._title = dict(hosts), home, title
-        self._values = Whereabouts(lambda name, place: self._hosts[name].lives(place))
-        self._crossings: dict[tuple[Wanted, Name], asyncio.Task[None]] = {}
+        self._exchange = Exchange(self._hosts)
         self._busy: dict[str, set[Name]] = {}
         """The hosts that have had a part in a run."""
 
@@ -103,8 +64,8 @@ class Router:
         name = self._home(segment.tasks[0].type)
         self._busy.setdefault(segment.run, set()).add(name)
         try:
-            await self._bring_all(segment.tasks, name)
-        except _Refused as refusal:
+            await self._exchange.bring(segment.run, segment.tasks, name)
+        except CannotBring as refusal:
             report([Ended(refusal.task.node, self._failure(refusal, name))])
             return
         fingerprints = {task.node: task.fingerprint for task in segment.tasks}
@@ -112,7 +73,7 @@ class Router:
         def taken(reports: Sequence[object]) -> None:
             for item in reports:
                 if type(item) is Ended:
-                    self._values.ran(fingerprints[item.node], name, self._hosts[name].place, item.result)
+                    self._exchange.ran(fingerprints[item.node], name, item.result)
             report(reports)  # type: ignore[arg-type]  # they are reports, as the host gave them
 
         await self._hosts[name].run(segment, taken)
@@ -122,12 +83,7 @@ class Router:
             await self._hosts[name].interrupt(run)
 
     async def release(self, fingerprints: Sequence[Fingerprint]) -> None:
-        held: dict[Name, list[Fingerprint]] = {}
-        for fingerprint in fingerprints:
-            for name in self._values.release(fingerprint):
-                held.setdefault(name, []).append(fingerprint)
-        for name, gone in held.items():
-            await self._hosts[name].release(gone)
+        await self._exchange.release(fingerprints)
 
     async def finish(self, run: str, *, keep: bool = False) -> None:
         for name in self._busy.pop(run, set()):
@@ -143,12 +99,16 @@ class Router:
     def place(self) -> str:
         return self._first.place
 
+    @property
+    def realm(self) -> str:
+        return self._first.realm
+
     def lives(self, place: str) -> bool:
         return any(host.lives(place) for host in self._hosts.values())
 
     async def fetch(self, fingerprint: Fingerprint, output: int, *, shared: bool = False) -> Parcel:
         """From whichever host holds it. Raises HostRefused for live objects, HostLost, ValuesLost."""
-        names = self._values.holders((fingerprint, output)) or list(self._hosts)
+        names = self._exchange.values.holders((fingerprint, output)) or list(self._hosts)
         for name in names[:-1]:
             with contextlib.suppress(ValuesLost):
                 return await self._hosts[name].fetch(fingerprint, output, shared=shared)
@@ -159,7 +119,7 @@ class Router:
         await self._first.store(fingerprint, outputs)
         name = next(iter(self._hosts))
         for output in outputs:
-            self._values.copied((fingerprint, output), name, self._first.place)
+            self._exchange.values.copied((fingerprint, output), name, self._first.place)
 
     def arrived(self, parcels: Iterable[Parcel]) -> None:
         given = list(parcels)
@@ -170,58 +130,7 @@ class Router:
     def _first(self) -> Host:
         return next(iter(self._hosts.values()))
 
-    async def _bring_all(self, tasks: Sequence[Task], name: Name) -> None:
-        """Have the host hold all that the tasks take from elsewhere. Raises _Refused, HostLost."""
-        inside = {task.fingerprint for task in tasks}
-        missing: dict[Wanted, tuple[Task, str]] = {}
-        for task in tasks:
-            for wanted, entry in _wanted(task):
-                if wanted[0] not in inside and name not in self._values.holders(wanted):
-                    missing.setdefault(wanted, (task, entry))
-        if missing:
-            await asyncio.gather(*(self._bring(wanted, name, *where) for wanted, where in missing.items()))
-
-    async def _bring(self, wanted: Wanted, name: Name, task: Task, entry: str) -> None:
-        """Once, however many ask for it at the same time."""
-        crossing = self._crossings.get((wanted, name))
-        if crossing is None:
-            crossing = self._crossings[wanted, name] = asyncio.create_task(self._cross(wanted, name))
-            crossing.add_done_callback(lambda done: self._crossings.pop((wanted, name), None))
-        try:
-            await asyncio.shield(crossing)
-        except HostRefused as error:
-            if error.kind != CANNOT_CROSS:
-                raise
-            raise _Refused(task, entry, str(error)) from error
-
-    async def _cross(self, wanted: Wanted, name: Name) -> None:
-        origin = self._values.origin(wanted)
-        from_disk = [other for other in self._hosts if other != name] if not origin else []
-        for source in self._values.holders(wanted) or from_disk:
-            parcel = await self._fetched(wanted, source)
-            if parcel is None:
-                continue
-            try:
-                await self._hosts[name].store(wanted[0], {wanted[1]: parcel})
-            finally:
-                self._hosts[source].arrived([parcel])
-            self._values.copied(wanted, name, self._hosts[name].place)
-            return
-        if origin:
-            raise ValuesLost(origin, "the host that held a value is gone")
-
-    async def _fetched(self, wanted: Wanted, source: Name) -> Parcel | None:
-        """The value, or None where this host does not find it after all. Raises ValuesLost when the host dies."""
-        host = self._hosts[source]
-        place = host.place
-        try:
-            return await host.fetch(*wanted, shared=True)
-        except HostLost as loss:
-            if loss.place == DISK:
-                return None
-            raise ValuesLost(place, loss.reason) from loss
-
-    def _failure(self, refusal: _Refused, name: Name) -> Failure:
+    def _failure(self, refusal: CannotBring, name: Name) -> Failure:
         task = refusal.task
         return Failure(
             CANNOT_CROSS,
@@ -229,11 +138,3 @@ class Router:
             remedy="Have both nodes in one host: end the isolation of their packs, or put them into the same pack",
             node=task.node,
         )
-
-
-def _wanted(task: Task) -> Iterator[tuple[Wanted, str]]:
-    """The held values that a task takes, and by which input."""
-    for entry, value in task.inputs.items():
-        for held in value.parts if isinstance(value, Gathered) else (value,):
-            if isinstance(held, Held):
-                yield (held.fingerprint, held.output), entry
