@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
@@ -35,6 +36,13 @@ class Measured:
     def resident(self) -> float:
         """Resident memory of the process itself, in MB."""
         return self.process.memory_info().rss / 2**20
+
+    @property
+    def peak(self) -> float:
+        """The most resident memory that it ever had, in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(found[1]) / 2**10 if found else self.resident
 
 
 @contextmanager

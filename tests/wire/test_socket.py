@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from limner.engine.ports import Said
+from limner.runs import Bus, Notice
+from limner.server import socket as sockets
+from limner.server.socket import SOCKETS
 from tests.support.in_process import PREVIEW, Serving, chain
 
 Socket = ClientWebSocketResponse
@@ -212,16 +218,38 @@ async def test_events_are_sent_as_server_sent_events(served: Serving) -> None:
     assert all(str(data["sequence"]) == identifier and data["type"] == kind for identifier, kind, data in found)
 
 
-async def test_a_client_that_never_reads_holds_nobody_up(served: Serving) -> None:
-    async with (
-        served.client.ws_connect("/ws?clientId=stalled"),
-        served.client.ws_connect("/ws?clientId=mine") as socket,
-    ):
-        for value in range(20):
-            run = await served.queue(chain("Slow", value=value, steps=20), client_id="stalled")
-            await served.ended(run)
-        run = await served.queue(chain(), client_id="mine")
-        assert "execution_success" in kinds(await ended(socket, run))
+def never_reads(served: Serving, name: str) -> socket.socket:
+    """A client that opens a WebSocket and takes nothing from it."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    found.connect((served.client.host, served.client.port))
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    found.sendall(f"GET /ws?clientId={name} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n{key}\r\n\r\n".encode())
+    return found
+
+
+async def test_a_client_that_never_reads_holds_nobody_up_and_little_memory(
+    served: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SEND_TIMEOUT", 0.5)
+    large = Said("large", "x" * 2**20)
+    with never_reads(served, "stalled") as stalled:
+        async with served.client.ws_connect("/ws?clientId=mine") as socket, asyncio.timeout(20):
+            clients = served.client.server.app[SOCKETS]._clients  # type: ignore[attr-defined]
+            while "stalled" not in clients:
+                await asyncio.sleep(0.01)
+            transport = clients["stalled"]._transport
+            bus = cast(Bus, served.services.bus)
+            for _ in range(40):
+                bus.publish([Notice(large, client="stalled")])
+                await asyncio.sleep(0.005)
+                assert transport.get_write_buffer_size() < 3 * 2**20
+            run = await served.queue(chain(), client_id="mine")
+            assert "execution_success" in kinds(await ended(socket, run))
+            while "stalled" in clients:
+                await asyncio.sleep(0.01)
+        assert stalled.fileno() >= 0
 
 
 async def test_a_client_that_connects_after_it_has_queued_a_job_hears_of_it(served: Serving) -> None:

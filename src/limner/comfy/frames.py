@@ -38,11 +38,11 @@ MOST_STATES = 256
 """Steps that `progress_state` tells of; beyond it, those that ended first are left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """What goes over a socket: JSON, or `binary`, with `described` its form for clients that announced `feature`.
 
-    A frame with a `view` has the state of that run when it is sent, and stands for all earlier ones of the run.
+    A frame with a `view` has the state of that run when it is first sent, and stands for all earlier ones of the run.
     """
 
     json: str | None = None
@@ -51,11 +51,19 @@ class Frame:
     feature: str = "supports_preview_metadata"
     view: RunView | None = None
     sequence: int = 0
+    _encoded: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def text(self) -> str | None:
         """The JSON of a frame that is not binary."""
         return self.view.states(self.sequence) if self.view is not None else self.json
+
+    @property
+    def encoded(self) -> bytes:
+        """The same in UTF-8, made once for all clients that it is sent to."""
+        if self._encoded is None:
+            self._encoded = (self.text or "").encode()
+        return self._encoded
 
 
 def json_frame(kind: str, data: object, sequence: int, **top: object) -> Frame:

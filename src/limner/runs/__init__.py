@@ -5,6 +5,7 @@ In short::
     bus = Bus(size=16384)
     bus.publish([Notice(body, run=run_id, client=client_id), ...])   # body: an engine Event, Said, QueueChanged, ...
     subscription = bus.subscribe(since=None)     # None: from now on; N: everything kept with a sequence above N
+    bus.subscribe(client=...), bus.subscribe(run=...)  # only what is for one client, or happens in one run
     async for batch in subscription: ...         # tuples of Message(sequence, body, run, client, time)
     subscription.missed                          # how many messages were gone before this reader took them
     subscription.close()
@@ -20,18 +21,19 @@ In short::
     await consumer.interrupt(run_id=None)        # one run, or whatever runs
     consumer.running                             # ids of the runs in progress
 
-The bus never blocks: every reader has a cursor in one ring, so one that stalls misses messages and knows how many. With
+The bus never blocks: every reader has a place in one ring, so one that stalls misses messages and knows how many. With
 `Bus(log=EventLog(database))` it reads on in the log instead, and numbers go on over restarts.
 """
 
 from .adoption import adopt_history
-from .bus import Bus, Subscription
+from .bus import Bus
 from .consumer import Consumer
 from .entry import Entry, Note
 from .eventlog import EventLog
 from .history import History, MemoryHistory
 from .message import Message, Notice, QueueChanged
 from .sqlite import SqliteHistory
+from .subscription import Subscription
 
 __all__ = [
     "Bus",

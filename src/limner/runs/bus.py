@@ -1,7 +1,7 @@
 """Everything that happens, in one order, for any number of readers.
 
-Messages are numbered from 1 in the order in which they are published and kept in a ring. A reader is a cursor into the
-ring: publishing costs the same however many read, and never waits. A reader that falls behind by more than the ring
+Messages are numbered from 1 in the order in which they are published and kept in a ring. Publishing never waits for a
+reader, and wakes only those that a message is for: see `subscription`. A reader that falls behind by more than the ring
 holds reads on in the log, where there is one; else it goes on with the oldest message that is left, and `missed` tells
 how many it lost. Pictures (previews) are large and soon stale, so only the last few are kept; a reader that is late
 does not get the others. Numbers go on over restarts where there is a log.
@@ -9,23 +9,23 @@ does not get the others. Numbers go on over restarts where there is a log.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from limner.database import DatabaseProblem
 from limner.engine.events import StepPreview
 
 from .eventlog import EventLog
 from .message import Message, Notice
+from .subscription import BATCH, Subscription
 
 logger = logging.getLogger(__name__)
 
 RING = 65_536
 PICTURES = 64
-BATCH = 512
 
 
 class Bus:
@@ -35,7 +35,9 @@ class Bus:
         self._ring: list[Message | None] = [None] * size
         self._pictures: deque[int] = deque()
         self._most_pictures = pictures
-        self._subscriptions: set[Subscription] = set()
+        self._whole: set[Subscription] = set()
+        self._of_clients: dict[str, set[Subscription]] = {}
+        self._of_runs: dict[str, set[Subscription]] = {}
         self._log = log
         self._begin = log.begin if log is not None else 0
         self.last = self._begin
@@ -54,15 +56,13 @@ class Bus:
     def publish(self, notices: Sequence[Notice]) -> None:
         """Number the notices and wake the readers."""
         for notice in notices:
-            self._add((notice.body,), notice.run, notice.client)
-        self._wake()
+            self._wake(self._add((notice.body,), notice.run, notice.client))
 
     def tell(self, bodies: Sequence[object], run: str, client: str | None) -> None:
         """Publish several bodies of one run."""
-        self._add(bodies, run, client)
-        self._wake()
+        self._wake(self._add(bodies, run, client))
 
-    def _add(self, bodies: Sequence[object], run: str | None, client: str | None) -> None:
+    def _add(self, bodies: Sequence[object], run: str | None, client: str | None) -> Sequence[Message]:
         now = time.time()
         size = len(self._ring)
         messages = [Message(self.last + number, body, run, client, now) for number, body in enumerate(bodies, 1)]
@@ -73,10 +73,20 @@ class Bus:
                 self._keep_picture(self.last)
         if self._log is not None and run is not None:
             self._log.keep(messages)
+        return messages
 
-    def _wake(self) -> None:
-        for subscription in self._subscriptions:
+    def _wake(self, messages: Sequence[Message]) -> None:
+        for subscription in self._whole:
             subscription.wake()
+        for message in messages:
+            for subscription in self._concerned(message):
+                subscription.put(message.sequence)
+
+    def _concerned(self, message: Message) -> Iterable[Subscription]:
+        """The readers of one client or run that this message is for."""
+        if message.run is None and message.client is None:
+            return chain.from_iterable(self._of_clients.values())
+        return (*self._of_clients.get(message.client or "", ()), *self._of_runs.get(message.run or "", ()))
 
     def _keep_picture(self, sequence: int) -> None:
         self._pictures.append(sequence)
@@ -117,61 +127,39 @@ class Bus:
             logger.warning("what happened before cannot be told: %s", error)
             return []
 
-    def subscribe(self, since: int | None = None) -> Subscription:
-        """Read from now on (None), or what is kept with a number above `since` and then on."""
-        subscription = Subscription(self, self.last if since is None else min(since, self.last))
-        self._subscriptions.add(subscription)
+    @property
+    def readers(self) -> int:
+        """How many subscriptions there are that hear of the queue."""
+        return len(self._whole) + sum(map(len, self._of_clients.values()))
+
+    def message(self, sequence: int) -> Message | None:
+        """The message of this number, if it is in memory."""
+        found = self._ring[sequence % len(self._ring)]
+        return found if found is not None and found.sequence == sequence else None
+
+    def subscribe(self, since: int | None = None, *, client: str | None = None, run: str | None = None) -> Subscription:
+        """Read from now on (None), or what is kept with a number above `since` and then on.
+
+        With a `client`, what is for that one and what is for everyone; with a `run`, what happens in it; else all.
+        """
+        subscription = Subscription(self, self.last if since is None else min(since, self.last), client, run)
+        self._readers_like(subscription).add(subscription)
         return subscription
 
     def remove(self, subscription: Subscription) -> None:
         """Stop waking this reader."""
-        self._subscriptions.discard(subscription)
+        readers = self._readers_like(subscription)
+        readers.discard(subscription)
+        for key, known in ((subscription.client, self._of_clients), (subscription.run, self._of_runs)):
+            if key is not None and not known.get(key):
+                known.pop(key, None)
+
+    def _readers_like(self, subscription: Subscription) -> set[Subscription]:
+        if subscription.client is not None:
+            return self._of_clients.setdefault(subscription.client, set())
+        if subscription.run is not None:
+            return self._of_runs.setdefault(subscription.run, set())
+        return self._whole
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self.since(self.first - 1, len(self._ring))[0])
-
-
-class Subscription(AsyncIterator[tuple[Message, ...]]):
-    """One reader: an endless iterator of batches, which ends when it is closed."""
-
-    def __init__(self, bus: Bus, cursor: int) -> None:
-        self._bus = bus
-        self.cursor = cursor
-        """The number of the last message that was taken."""
-        self.missed = 0
-        """How many messages were gone before they were taken."""
-        self._more = asyncio.Event()
-        self._closed = False
-        if cursor < bus.last:
-            self._more.set()
-
-    def wake(self) -> None:
-        self._more.set()
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> tuple[Message, ...]:
-        while not self._closed:
-            batch = self.take()
-            if batch:
-                return batch
-            await self._more.wait()
-        raise StopAsyncIteration
-
-    def take(self, limit: int = BATCH) -> tuple[Message, ...]:
-        """What is there now, at most `limit` messages."""
-        if not self._bus.logs:
-            self.missed += max(0, self._bus.first - self.cursor - 1)
-        batch, self.cursor = self._bus.since(self.cursor, limit)
-        while not batch and self.cursor < self._bus.last:
-            batch, self.cursor = self._bus.since(self.cursor, limit)
-        if self.cursor >= self._bus.last and not self._closed:
-            self._more.clear()
-        return batch
-
-    def close(self) -> None:
-        """End the iteration."""
-        self._closed = True
-        self._more.set()
-        self._bus.remove(self)

@@ -25,7 +25,7 @@ from limner.queue import Job, JobQueue, State
 
 from .bus import Bus
 from .history import History
-from .message import Notice, QueueChanged
+from .queue_news import QueueNews
 from .scribe import Scribe
 from .turns import Turns
 
@@ -55,6 +55,7 @@ class Consumer:
         self._prepare = prepare
         self._history = history
         self._bus = bus
+        self._news = QueueNews(bus, lambda: len(queue))
         self._turns = Turns(concurrency)
         self._free = free
         self._concurrency = concurrency
@@ -77,6 +78,7 @@ class Consumer:
                     workers.create_task(self._work())
         finally:
             stop()
+            self._news.close()
 
     async def pause(self, job: str) -> bool:
         """Keep a running or waiting job until `resume`; whether there was one."""
@@ -183,7 +185,7 @@ class Consumer:
 
     def _queue_changed(self) -> None:
         self._preempt()
-        self._bus.publish([Notice(QueueChanged(len(self._queue)))])
+        self._news.changed()
 
 
 class _End:

@@ -66,8 +66,8 @@ class OwnedFeed:
     def begin_of(self, run: str) -> int:
         return self._feed.begin_of(run)
 
-    def subscribe(self, since: int | None = None) -> Reader:
-        return OwnedReader(self._feed.subscribe(since), self._owns)
+    def subscribe(self, since: int | None = None, *, client: str | None = None, run: str | None = None) -> Reader:
+        return OwnedReader(self._feed.subscribe(since, client=client, run=run), self._owns)
 
 
 class OwnedReader:

@@ -130,8 +130,11 @@ class Feed(Protocol):
         """The number after which a run begins, as far as it is kept."""
         ...
 
-    def subscribe(self, since: int | None = None) -> Reader:
-        """Read from now on (None), or what is kept with a number above `since` and then on."""
+    def subscribe(self, since: int | None = None, *, client: str | None = None, run: str | None = None) -> Reader:
+        """Read from now on (None), or what is kept with a number above `since` and then on.
+
+        With a `client`, what is for that one and what is for everyone; with a `run`, what happens in it; else all.
+        """
         ...
 
 

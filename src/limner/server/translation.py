@@ -39,9 +39,10 @@ class Translator:
     def batch(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Frame]]:
         """The frames of several messages, of those that stand for all before them only the last."""
         found = [(message, frame) for message in messages for frame in self.frames(message)]
-        last = {id(frame.view): index for index, (_, frame) in enumerate(found) if frame.view is not None}
+        last = {stands_for(*each): index for index, each in enumerate(found)}
         for index, (message, frame) in enumerate(found):
-            if frame.view is None or last[id(frame.view)] == index:
+            name = stands_for(message, frame)
+            if name is None or last[name] == index:
                 yield message, frame
 
     def _translate(self, message: Message) -> Sequence[Frame]:
@@ -76,3 +77,10 @@ class Translator:
             while len(self._past) > KEPT_RUNS:
                 self._past.popitem(last=False)
         return view
+
+
+def stands_for(message: Message, frame: Frame) -> object:
+    """What a frame tells the whole of, so that those before it need not be sent; None for one that tells its own."""
+    if frame.view is not None:
+        return id(frame.view)
+    return QueueChanged if isinstance(message.body, QueueChanged) else None

@@ -123,7 +123,7 @@ class Webhooks:
         if not isinstance(said, Mapping) or job.id in self._readers:
             return
         hook = Webhook(str(said.get("url")), tuple(said.get("events", ENDS)), str(job.extra.get(SECRET_KEY) or ""))
-        subscription = self._services.bus.subscribe(since=since)
+        subscription = self._services.bus.subscribe(since=since, run=job.id)
         reader = asyncio.create_task(self._read(job.id, hook, subscription), name=f"webhook of {job.id}")
         self._readers[job.id] = reader
         reader.add_done_callback(lambda done: self._readers.pop(job.id, None))

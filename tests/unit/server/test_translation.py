@@ -60,6 +60,20 @@ def test_of_several_states_in_a_batch_the_last_is_sent() -> None:
     assert kinds[-3:] == ["progress_state", "execution_error", "executing"]
 
 
+def test_of_several_lengths_of_the_queue_in_a_batch_the_last_is_sent() -> None:
+    batch = [Message(number, QueueChanged(number), None, None, 0.0) for number in range(1, 4)]
+    (only,) = Translator().batch(batch)
+    assert json.loads(only[1].text or "")["data"]["status"]["exec_info"]["queue_remaining"] == 3
+
+
+def test_a_frame_is_written_once_for_all() -> None:
+    translator = Translator()
+    for message in messages(runs=1):
+        for frame in translator.frames(message):
+            assert frame.encoded is frame.encoded
+            assert json.loads(frame.encoded)["sequence"] == message.sequence
+
+
 def test_what_is_no_event_of_a_run() -> None:
     translator = Translator()
     (status,) = translator.frames(Message(1, QueueChanged(4), None, None, 0.0))
