@@ -6,11 +6,11 @@ Each stands between two marker comments in its page; the rest of the page is wri
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from dataclasses import MISSING
 from pathlib import Path
 
+from limner.server.openapi import plain_path
 from limner.server.routes import all_routes
 from limner.settings import declarations, flag, variable
 
@@ -38,7 +38,7 @@ def routes_table() -> str:
     """Every route: method, path, and what its handler says of it."""
     rows = ["| Request | What it does |", "| --- | --- |"]
     for route in all_routes():
-        path = re.sub(r"\{(\w+):[^}]*\}+", r"{\1}", route.path)
+        path = plain_path(route.path)
         said = (inspect.getdoc(route.handler) or "").strip().split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         rows.append(f"| `{route.method} {path}` | {said} |")
     return "\n".join(rows)

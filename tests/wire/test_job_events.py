@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from aiohttp.test_utils import TestServer
 from limner.accounts import Accounts, Scope
 from limner.server import webhooks
 from limner.server.answers import ApiError
+from limner.server.signing import server_key
 from tests.support.in_process import Serving, chain, serving
 
 
@@ -23,11 +28,14 @@ class Listener:
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.requests: list[tuple[Mapping[str, str], bytes]] = []
+        """Headers and bodies of all requests, those that are refused among them."""
         self.refusals = 0
         self.more = asyncio.Event()
         self.server: TestServer
 
     async def take(self, request: web.Request) -> web.Response:
+        self.requests.append((request.headers, await request.read()))
         if self.refusals:
             self.refusals -= 1
             raise web.HTTPInternalServerError
@@ -111,6 +119,47 @@ async def test_a_webhook_that_refuses_is_asked_again(served: Serving, listener: 
     await listener.until("execution_error")
     assert listener.refusals == 0
     assert "cannot take 4" in json.dumps(listener.events)
+
+
+def accepts(headers: Mapping[str, str], body: bytes, key: bytes) -> bool:
+    """As a receiver checks a request, by the Standard Webhooks specification."""
+    message, stamp = headers["webhook-id"], headers["webhook-timestamp"]
+    digest = hmac.new(key, f"{message}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    fresh = abs(time.time() - int(stamp)) < 60
+    return fresh and f"v1,{base64.b64encode(digest).decode()}" in headers["webhook-signature"].split()
+
+
+async def test_requests_are_signed_with_the_jobs_secret_or_the_servers_key(
+    served: Serving, listener: Listener
+) -> None:
+    secret = b"a secret of thirty-two bytes...."
+    given = {"url": listener.url, "secret": f"whsec_{base64.b64encode(secret).decode()}"}
+    listener.refusals = 1
+    await served.queue(chain(value=7), webhook=given)
+    await listener.until("execution_success")
+    assert all(accepts(headers, body, secret) for headers, body in listener.requests)
+    assert listener.requests[0][0]["webhook-id"] == listener.requests[1][0]["webhook-id"], "asked again by the same id"
+    listener.requests.clear()
+    listener.bodies.clear()
+    await served.queue(chain(value=8), webhook=listener.url)
+    await listener.until("execution_success")
+    own = base64.b64decode(server_key(served.folders.user).removeprefix("whsec_"))
+    assert listener.requests and all(accepts(headers, body, own) for headers, body in listener.requests)
+    assert not accepts(listener.requests[0][0], listener.requests[0][1] + b" ", own)
+
+
+async def test_nobody_is_told_a_webhooks_secret(served: Serving, listener: Listener) -> None:
+    secret = "whsec_" + base64.b64encode(b"nobody is told this one").decode()
+    await served.services.queue.hold()
+    run = await served.queue(chain(value=9), webhook={"url": listener.url, "secret": secret})
+    for path in ("/queue", "/jobs", f"/jobs/{run}"):
+        assert secret not in await (await served.client.get(path)).text(), path
+    await served.services.queue.let_go()
+    await served.ended(run)
+    for path in ("/history", f"/history/{run}", "/jobs", f"/jobs/{run}", f"/jobs/{run}/events"):
+        assert secret not in await (await served.client.get(path)).text(), path
+    await listener.until("execution_success")
+    assert secret not in str(listener.requests)
 
 
 async def test_a_webhook_that_cannot_be_reached_holds_nobody_up(served: Serving, listener: Listener) -> None:

@@ -10,8 +10,9 @@ Rules:
 - Each request is `{"job_id", "events": [frames]}`: the frames that the WebSocket gets, in order, each with its
   sequence. What happens while one request is under way goes into the next. Without `events`, those of `ENDS` are sent.
 - Each request is signed (`signing`): with the webhook's own secret, else with the server's key.
-- A request that is not answered with a status below 400 is made again after a pause that doubles, `ATTEMPTS` times in
-  all; then the job's webhook is given up with a warning. It may come twice: its id and the sequences tell.
+- A request that is not answered with a status below 400 is made again after a pause that doubles up to
+  `LONGEST_PAUSE`, `ATTEMPTS` times in all; then the job's webhook is given up with a warning. It may come twice: its id
+  and the sequences tell.
 - Only hosts of the setting `webhook_hosts` are sent to, and this machine, unless a user who is no admin asks for it:
   what listens here alone is not for others. Redirections are not followed.
 - Jobs that a queue on disk has kept over a restart keep their webhooks; it is what is left to happen that is told.
@@ -49,8 +50,9 @@ KEY = "webhook"
 SECRET_KEY = "webhook_secret"
 """Where it has the webhook's secret, which nobody is told: it is among `limner.runs.entry.SECRETS`."""
 ENDS = ("execution_start", "executed", "execution_success", "execution_error", "execution_interrupted")
-ATTEMPTS = 6
-FIRST_PAUSE = 0.5
+ATTEMPTS = 12
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds. A receiver may be away for five minutes."""
 ANSWER_SECONDS = 10.0
 AT_ONCE = 256
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -164,7 +166,7 @@ class Webhooks:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
         for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
+                await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))
             headers = signed(hook.secret or await self._key(), message, body)
             try:
                 async with self._session.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer:
