@@ -129,9 +129,7 @@ def accepts(headers: Mapping[str, str], body: bytes, key: bytes) -> bool:
     return fresh and f"v1,{base64.b64encode(digest).decode()}" in headers["webhook-signature"].split()
 
 
-async def test_requests_are_signed_with_the_jobs_secret_or_the_servers_key(
-    served: Serving, listener: Listener
-) -> None:
+async def test_requests_are_signed_with_the_jobs_secret_or_the_servers_key(served: Serving, listener: Listener) -> None:
     secret = b"a secret of thirty-two bytes...."
     given = {"url": listener.url, "secret": f"whsec_{base64.b64encode(secret).decode()}"}
     listener.refusals = 1
