@@ -12,6 +12,7 @@ from limner.plugins.host import HostCore
 from limner.plugins.serve import serve
 from limner.settings import resolve
 from limner.telemetry import logs
+from limner.telemetry.marks import mark_output
 
 from .collector import calm_collector
 from .role import Role
@@ -22,7 +23,8 @@ def main() -> int:
     wait_asleep()
     settings = resolve(json.loads(sys.argv[1]), {})
     role = Role.of(sys.argv[2]) if len(sys.argv) > 2 else Role()
-    logs.configure(settings.verbose)
+    mark_output()
+    logs.configure(settings.verbose, form=logs.HOST)
     if role.pack is not None:
         from .confinement import confine
 

@@ -24,9 +24,12 @@ async def keep_journal(bus: Bus) -> None:
 def _note(message: Message) -> None:
     match message.body:
         case StepFailed(node=node, type=kind, failure=failure) if not failure.interrupted:
-            where = "".join(failure.traceback).rstrip()
-            log.error("node %s (%s) failed: %s%s", node, kind, failure.message, f"\n{where}" if where else "")
+            known = {"run": message.run, "node": node, "node_type": kind}
+            trace = "".join(failure.traceback).rstrip()
+            told = known | ({"exception": trace} if trace else {})
+            log.error("node %s (%s) failed: %s", node, kind, failure.message, extra=told)
         case RunFinished(status=status, seconds=seconds):
-            log.info("run %s %s in %.2f s", message.run, status, seconds)
+            ended = {"run": message.run, "status": status, "seconds": round(seconds, 2)}
+            log.info("run %s %s in %.2f s", message.run, status, seconds, extra=ended)
         case _:
             pass

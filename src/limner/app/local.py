@@ -23,6 +23,7 @@ from limner.settings import Settings
 
 from .caching import cache
 from .folders import prepared_folders
+from .host_lines import logged
 from .hosts import Hosts
 from .node_set import SHARED, NodeSet
 from .role import Role
@@ -94,9 +95,8 @@ def _core(settings: Settings, folders: Folders, hosts: Hosts, nodes: NodeSet) ->
 
 def _callbacks(nodes: NodeSet, name: str) -> Callbacks:
     """A host of its own tells what it prints and what it has."""
-    prefix = "" if name == SHARED else f"{name}: "
     return Callbacks(
-        line=lambda line: log.info("%s%s", prefix, line),
+        line=logged(name),
         ready=lambda loaded: nodes.loaded(name, loaded),
         gave_up=lambda reason: nodes.unavailable(name, reason),
     )

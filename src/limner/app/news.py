@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 
 from limner.engine import Engine
 from limner.engine.ports import Said
@@ -11,10 +11,9 @@ from limner.graph import NodeSchema
 from limner.plugins.client import Loaded
 from limner.runs import Bus, Notice
 
+from .host_lines import logged
 from .hosts import Hosts
-from .node_set import PACKS, SHARED, NodeSet
-
-log = logging.getLogger("limner.host")
+from .node_set import PACKS, NodeSet
 
 
 class HostNews:
@@ -25,21 +24,25 @@ class HostNews:
         self.engine: Engine | None = None
         self.blamed = 0
         """How often a pack was found to be to blame for the death of a host."""
+        self.deaths: Counter[str] = Counter()
+        """Of the host of each name."""
 
     def callbacks(self, name: str) -> Callbacks:
         """Those of the host of this name."""
-        prefix = "" if name == SHARED else f"{name}: "
-
-        def line(text: str) -> None:
-            log.info("%s%s", prefix, text)
 
         def ready(loaded: Loaded) -> None:
             self._node_set.loaded(name, loaded)
 
+        def lost(place: str, reason: str) -> None:
+            self.deaths[name] += 1
+            if self.engine is not None:
+                self.engine.forget(place)
+
         def gave_up(reason: str) -> None:
             self._node_set.unavailable(name, reason)
 
-        return Callbacks(line, said=self.said, ready=ready, lost=self._lost, broke=self._broke, gave_up=gave_up)
+        line = logged(name, lambda: self._hosts.at_work(name))
+        return Callbacks(line, said=self.said, ready=ready, lost=lost, broke=self._broke, gave_up=gave_up)
 
     def said(self, message: Said) -> None:
         """A pack's message to the clients."""
@@ -55,7 +58,3 @@ class HostNews:
         self.blamed += 1
         if pack not in self._hosts.own and self._hosts.quarantine.blame(pack, reason, node_type):
             self._node_set.leave_out(pack, self._hosts.quarantine.reasons().get(pack, reason))
-
-    def _lost(self, place: str, reason: str) -> None:
-        if self.engine is not None:
-            self.engine.forget(place)

@@ -29,6 +29,7 @@ from limner.plugins import protocol as p
 from limner.plugins.client import HostClient, Loaded
 from limner.plugins.errors import HostRefused, LoadError
 from limner.plugins.transport import ADDRESS_VARIABLE, Connection, Listener, Pair, can_inherit
+from limner.telemetry.marks import plain
 
 from .chatter import Chatter
 
@@ -53,7 +54,7 @@ async def _exit(process: asyncio.subprocess.Process, pause: float) -> None:
 
 
 def log_line(line: str) -> None:
-    log.info("%s", line)
+    log.info("%s", plain(line))
 
 
 def ignore_line(reason: str) -> None:
@@ -76,10 +77,10 @@ def ignore_lost(what: str, reason: str) -> None:
 class Callbacks:
     """Who hears of what happens; all are called in the executor's event loop.
 
-    `line`: each line that the host or its nodes print. `said`: a pack's message to the clients, outside of steps.
-    `ready`: a host has loaded its library, or another in its place. `lost`: a host is gone (place, reason). `broke`: it
-    died while it loaded this part of its library (source, reason); that is told first. `gave_up`: it will not be
-    started again (reason).
+    `line`: each line that the host or its nodes print (`limner.telemetry.marks` reads it). `said`: a pack's message to
+    the clients, outside of steps. `ready`: a host has loaded its library, or another in its place. `lost`: a host is
+    gone (place, reason). `broke`: it died while it loaded this part of its library (source, reason); that is told
+    first. `gave_up`: it will not be started again (reason).
     """
 
     line: Callable[[str], None] = log_line
@@ -153,6 +154,11 @@ class ProcessExecutor:
         """Whether a host has loaded its library, so that steps start at once."""
         client = self._client
         return client is not None and client.done() and client.exception() is None
+
+    @property
+    def at_work(self) -> str:
+        """The run that the host works for, if there is one alone."""
+        return next(iter(self._at_work)) if len(self._at_work) == 1 else ""
 
     @property
     def place(self) -> str:
@@ -434,5 +440,5 @@ class ProcessExecutor:
                 more = " (the memory may have been full)" if -code == getattr(signal, "SIGKILL", 9) else ""
                 return f"{self._title} {what}{more}"
         reason = f"{self._title} ended with status {code}"
-        last = next((word for word in reversed(self._words) if word.strip()), "")
+        last = next((word for word in map(plain, reversed(self._words)) if word.strip()), "")
         return reason if loaded or not last else f"{reason} while it started: {last.strip().splitlines()[-1]}"

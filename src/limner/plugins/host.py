@@ -31,6 +31,7 @@ from limner.engine.ports import (
 )
 from limner.engine.values import Failure, Fingerprint, Held, Values
 from limner.graph import Lane, NodeSchema
+from limner.telemetry.context import in_run
 
 from .calls import Calls, Profile, gather
 from .context import CURRENT, INDEX, CallContext, RunState
@@ -114,7 +115,8 @@ class HostCore:
         state = self._runs.get(run) or RunState(run)
 
         def ask() -> None:
-            answers.extend(self._answer(inquiry, state) for inquiry in inquiries)
+            with in_run(run):
+                answers.extend(self._answer(inquiry, state) for inquiry in inquiries)
 
         if inquiries:
             await asyncio.wrap_future(self._lanes.submit(Lane.IO, ask))
@@ -266,10 +268,18 @@ class _Execution:
 
     async def _start(self, strand: Strand) -> None:
         if strand.lane is Lane.ASYNC:
-            future = self._core.lanes.start(self._coroutine(strand.tasks[0]))
+            future = self._core.lanes.start(self._coroutine_in_run(strand.tasks[0]))
         else:
-            future = self._core.lanes.submit(strand.lane, lambda: self._work(strand.tasks))
+            future = self._core.lanes.submit(strand.lane, lambda: self._work_in_run(strand.tasks))
         await asyncio.wrap_future(future)
+
+    def _work_in_run(self, tasks: Sequence[Task]) -> None:
+        with in_run(self._run.id):
+            self._work(tasks)
+
+    async def _coroutine_in_run(self, task: Task) -> None:
+        with in_run(self._run.id):
+            await self._coroutine(task)
 
     def _work(self, tasks: Sequence[Task]) -> None:
         """A strand, in the thread of its lane."""

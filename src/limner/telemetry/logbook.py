@@ -28,7 +28,9 @@ class LogBook(logging.Handler, Generic[Line]):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             time = datetime.fromtimestamp(record.created, UTC).isoformat()
-            line = self._make_line(time, f"{record.levelname.lower()} {record.getMessage()}")
+            trace = getattr(record, "exception", "")  # of a node or a host, in words already
+            text = f"{record.getMessage()}\n{trace}" if trace else record.getMessage()
+            line = self._make_line(time, f"{record.levelname.lower()} {text}")
             self._kept.append(line)
             for watcher in tuple(self._watchers):
                 watcher(line)

@@ -32,5 +32,6 @@ async def test_ends_and_failures_are_logged_and_interruptions_are_no_errors(capl
         await keeping
     error, info = caplog.records
     assert (error.levelname, info.levelname) == ("ERROR", "INFO")
-    assert error.getMessage() == 'node 3 (KSampler) failed: too large\n  File "node.py", line 3'
+    assert error.getMessage() == "node 3 (KSampler) failed: too large"
+    assert error.exception == '  File "node.py", line 3' and error.run == info.run == "r"  # type: ignore[attr-defined]
     assert info.getMessage() == "run r failed in 1.25 s"

@@ -14,10 +14,12 @@ from limner.plugins.library import Library
 from limner.plugins.serve import serve
 from limner.plugins.services import Services
 from limner.stores.journal import Journal
+from limner.telemetry.marks import mark_output
 
 
 def main() -> int:
     given = json.loads(sys.argv[1])
+    mark_output()
 
     def build(loading: Callable[[str], None]) -> HostCore:
         from .modules import begin
