@@ -1,6 +1,7 @@
 """What happened in a run. Events are facts, numbered per run from 1; every reader (socket, SSE, history) sees the same.
 
-`node` is always the node of the user's graph; `inner` the node of the running graph, which differs in expansions.
+`node` is always the node of the user's graph; `inner` the node of the running graph, which differs in expansions;
+`type` is the type of the latter.
 A step that took the result of an equal step of the same run has a `StepFinished` without a `StepStarted`.
 """
 
@@ -30,12 +31,16 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepsCached:
-    """These steps' results were taken from the cache; `ui` holds what output nodes among them show."""
+    """These steps' results were taken from the cache; `ui` holds what output nodes among them show.
+
+    `types` counts them by node type.
+    """
 
     run: str
     sequence: int
     nodes: Sequence[str] = ()
     ui: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    types: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class StepStarted:
     sequence: int
     node: str
     inner: str
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class StepFinished:
     inner: str
     ui: Mapping[str, object] | None = None
     seconds: float = 0.0
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -53,13 +54,15 @@ class Narrator:
             if ui is not None:
                 shown[step.node] = ui
         self.outputs.update(shown)
-        self.say(StepsCached(self._run, self.next(), tuple(step.node for step in steps), shown))
+        types = Counter(step.schema.type for step in steps)
+        self.say(StepsCached(self._run, self.next(), tuple(step.node for step in steps), shown, types))
 
     def started(self, state: StepState) -> None:
         """The step runs; told once, however often it goes back for more inputs."""
         if not state.started:
             state.started = True
-            self.say(StepStarted(self._run, self.next(), state.step.display, state.step.node))
+            step = state.step
+            self.say(StepStarted(self._run, self.next(), step.display, step.node, step.schema.type))
 
     def progressed(self, state: StepState, report: Progressed) -> None:
         self.started(state)
@@ -77,7 +80,9 @@ class Narrator:
         step = state.step
         if values.ui is not None:
             self.outputs[step.node] = values.ui
-        self.say(StepFinished(self._run, self.next(), step.display, step.node, values.ui, values.seconds))
+        self.say(
+            StepFinished(self._run, self.next(), step.display, step.node, values.ui, values.seconds, step.schema.type)
+        )
 
     def failed(self, state: StepState, failure: Failure) -> None:
         step = state.step

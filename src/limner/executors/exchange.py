@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from limner.engine.ports import Executor, HostLost, Task, ValuesLost
@@ -61,6 +62,14 @@ class CannotBring(Exception):
         super().__init__(reason)
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What has been copied from host to host so far."""
+
+    values: int = 0
+    bytes: int = 0
+
+
 class Exchange:
     """Knows where values are and brings them to where they are needed. `hosts` may change meanwhile."""
 
@@ -72,6 +81,7 @@ class Exchange:
         """`remake` makes a live object in a host for a run, by running its step there; False where it cannot."""
         self._hosts, self._remake = hosts, remake
         self.values = Whereabouts(self._lives)
+        self.traffic = Traffic()
         self._crossings: dict[tuple[Wanted, Name], asyncio.Task[None]] = {}
 
     def _lives(self, name: Name, place: str) -> bool:
@@ -144,6 +154,8 @@ class Exchange:
         finally:
             giver.arrived([parcel])
         self.values.copied(wanted, name, taker.place)
+        self.traffic.values += 1
+        self.traffic.bytes += parcel.size
         return True
 
 

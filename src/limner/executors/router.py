@@ -20,7 +20,7 @@ from limner.engine.values import Failure, Fingerprint
 from limner.graph import NodeSchema
 from limner.plugins.protocol import Parcel
 
-from .exchange import CANNOT_CROSS, CannotBring, Exchange, Host
+from .exchange import CANNOT_CROSS, CannotBring, Exchange, Host, Traffic
 from .whereabouts import Name
 
 
@@ -39,6 +39,11 @@ class Router:
     def ready(self) -> bool:
         """Whether all hosts have loaded."""
         return all(host.ready for host in self._hosts.values())
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has been copied from host to host."""
+        return self._exchange.traffic
 
     def group_of(self, node_type: str) -> Name:
         return self._home(node_type)

@@ -250,6 +250,9 @@ class MemoryQueue:
 
         return stop
 
+    async def probe(self) -> None:
+        """Memory can always be written."""
+
     async def close(self) -> None:
         self._watchers.clear()
 

@@ -49,6 +49,9 @@ class SqliteQueue(MemoryQueue):
                 lambda file: file.execute("UPDATE places SET state = 'waiting', lost = 1 WHERE state = 'running'")
             )
 
+    async def probe(self) -> None:
+        await self._database.write(lambda file: file.execute("UPDATE counter SET next = next"))
+
     async def _write_added(self, job: Job) -> None:
         place, work, following = job.place, _encode(job), self._next
 

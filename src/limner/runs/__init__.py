@@ -3,7 +3,7 @@
 In short::
 
     bus = Bus(size=16384)
-    bus.publish([Notice(body, run=run_id, client=client_id), ...])   # body: an engine Event, Said, QueueChanged, ...
+    bus.publish([Notice(body, run=run_id, client=client_id), ...])   # body: an engine Event, Said, JobTaken, ...
     subscription = bus.subscribe(since=None)     # None: from now on; N: everything kept with a sequence above N
     bus.subscribe(client=...), bus.subscribe(run=...)  # only what is for one client, or happens in one run
     async for batch in subscription: ...         # tuples of Message(sequence, body, run, client, time)
@@ -31,7 +31,7 @@ from .consumer import Consumer
 from .entry import Entry, Note
 from .eventlog import EventLog
 from .history import History, MemoryHistory
-from .message import Message, Notice, QueueChanged
+from .message import JobTaken, Message, Notice, QueueChanged
 from .sqlite import SqliteHistory
 from .subscription import Subscription
 
@@ -41,6 +41,7 @@ __all__ = [
     "Entry",
     "EventLog",
     "History",
+    "JobTaken",
     "MemoryHistory",
     "Message",
     "Note",

@@ -53,6 +53,12 @@ class Bus:
         """The number of the oldest message in memory (one past the latest where there is none)."""
         return max(self._begin + 1, self.last - len(self._ring) + 1)
 
+    @property
+    def backlog(self) -> int:
+        """How many messages wait for the slowest reader."""
+        readers = chain(self._whole, *self._of_clients.values(), *self._of_runs.values())
+        return max((reader.behind for reader in readers), default=0)
+
     def publish(self, notices: Sequence[Notice]) -> None:
         """Number the notices and wake the readers."""
         for notice in notices:

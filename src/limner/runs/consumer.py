@@ -22,9 +22,11 @@ from limner.engine.events import Event, RunFinished, RunStarted
 from limner.engine.values import Failure
 from limner.graph import InvalidGraph
 from limner.queue import Job, JobQueue, State
+from limner.telemetry.context import in_run
 
 from .bus import Bus
 from .history import History
+from .message import JobTaken
 from .queue_news import QueueNews
 from .scribe import Scribe
 from .turns import Turns
@@ -133,9 +135,11 @@ class Consumer:
     async def _take_on(self, job: Job, give_turn: Callable[[], None]) -> None:
         """Run the job, and see to its place in the queue."""
         self._running[job.id] = asyncio.Event()
+        self._bus.tell([JobTaken(job.added, job.attempts)], job.id, job.client)
         kept = None
         try:
-            kept = await self._run(job, give_turn)
+            with in_run(job.id):
+                kept = await self._run(job, give_turn)
         finally:
             del self._running[job.id]
             paused = self._leaving.pop(job.id, False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to publish: `body` is an engine `Event`, `Said`, `QueueChanged` or what else clients are told.
+    """Something to publish: `body` is an engine `Event`, `Said`, `QueueChanged`, `JobTaken` or what else is told.
 
     `run` is the run that it belongs to, `client` the one client that it is for; None: everyone.
     """
@@ -22,6 +22,14 @@ class QueueChanged:
     """How many jobs wait or run."""
 
     remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobTaken:
+    """A job leaves the queue to run. `added` is when it was queued (Unix time), `attempt` counts from 1."""
+
+    added: float
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)

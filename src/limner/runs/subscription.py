@@ -44,6 +44,11 @@ class Subscription(AsyncIterator[tuple[Message, ...]]):
         if cursor < bus.last:
             self._more.set()
 
+    @property
+    def behind(self) -> int:
+        """How many messages it has not taken, or has to look through."""
+        return self._bus.last - self.cursor if self._looks else len(self._waiting)
+
     def wake(self) -> None:
         self._more.set()
 

@@ -186,5 +186,8 @@ class OwnedQueue:
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         return self._queue.watch(changed)
 
+    async def probe(self) -> None:
+        await self._queue.probe()
+
     async def close(self) -> None:
         """It is not the request's to close."""

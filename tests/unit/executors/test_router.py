@@ -87,6 +87,8 @@ async def test_values_cross_there_and_back(hosts: Hosts) -> None:
         show=("Show", {"value": "text:0"}),
     )
     assert shown(result, "show") == ["int 300001"]
+    traffic = hosts.router.traffic
+    assert traffic.values == 4 and 300_000 < traffic.bytes < 310_000, "each value goes over once"
 
 
 async def test_each_node_runs_at_home(hosts: Hosts) -> None:

@@ -191,3 +191,17 @@ def test_a_file_that_is_no_queue_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseDamaged, match=r"cannot be opened.*limner restore"):
         Database(path, "server")
     assert path.read_bytes().startswith(b"this is no database")
+
+
+async def test_a_probe_changes_nothing_and_says_when_jobs_could_not_be_written(database: Open) -> None:
+    opened = database()
+    queue = SqliteQueue(opened)
+    await queue.add(NewJob("a", PROMPT, ("1",), {}, "me"))
+    await queue.probe()
+    assert len(queue) == 1
+    refuse_writes(opened)
+    with pytest.raises(DatabaseReadOnly):
+        await queue.probe()
+    allow_writes(opened)
+    await queue.probe()
+    assert (await queue.add(NewJob("b", PROMPT, ("1",), {}, "me"))).number == 1

@@ -169,3 +169,17 @@ async def test_readers_are_counted_while_they_are_open() -> None:
         reader.close()
     assert bus.readers == 0
     bus.publish([Notice("a", run="r", client="me")])
+
+
+async def test_the_backlog_is_that_of_the_slowest_reader() -> None:
+    bus = Bus()
+    assert bus.backlog == 0
+    slow, quick, own = bus.subscribe(), bus.subscribe(), bus.subscribe(run="r")
+    publish(bus, "a", "b", "c")
+    bus.tell(["d"], "r", None)
+    quick.take()
+    assert (slow.behind, quick.behind, own.behind, bus.backlog) == (4, 0, 1, 4)
+    slow.take()
+    assert bus.backlog == 1
+    own.take()
+    assert bus.backlog == 0

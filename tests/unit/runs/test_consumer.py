@@ -78,7 +78,8 @@ async def test_a_job_is_run_told_and_remembered(house: House) -> None:
     assert "api_key_comfy_org" not in entry.extra
     bodies = [message.body for message in heard.take()]
     assert isinstance(bodies[0], QueueChanged)
-    assert [type(body).__name__ for body in bodies if not isinstance(body, QueueChanged)][:2] == [
+    assert [type(body).__name__ for body in bodies if not isinstance(body, QueueChanged)][:3] == [
+        "JobTaken",
         "RunStarted",
         "StepsCached",
     ]
