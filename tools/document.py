@@ -1,4 +1,4 @@
-"""Writes the tables of docs/reference that can be read from the code: settings and HTTP routes.
+"""Writes the tables of docs/reference that can be read from the code: settings, HTTP routes, metrics.
 
 Each stands between two marker comments in its page; the rest of the page is written by hand. A test compares them.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from limner.server.openapi import plain_path
 from limner.server.routes import all_routes
 from limner.settings import declarations, flag, variable
+from limner.telemetry.metrics import declared
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -44,7 +45,16 @@ def routes_table() -> str:
     return "\n".join(rows)
 
 
-PAGES = {"settings.md": settings_table, "http.md": routes_table}
+def metrics_table() -> str:
+    """Every metric: name, kind, labels, meaning."""
+    rows = ["| Metric | Kind | Labels | Meaning |", "| --- | --- | --- | --- |"]
+    for family in declared():
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        rows.append(f"| `{family.name}` | {family.kind} | {labels} | {family.help} |")
+    return "\n".join(rows)
+
+
+PAGES = {"settings.md": settings_table, "http.md": routes_table, "metrics.md": metrics_table}
 
 
 def written(page: str, text: str) -> str:

@@ -81,6 +81,22 @@ class Settings:
         "Addresses to listen on, separated by commas. Alone: every address.", default="127.0.0.1", bare="0.0.0.0,::"
     )
     port: int = _declare("Port to listen on; 0 takes a free one.", default=8188, bounds=(0, 65535))
+    metrics_port: int | None = _declare(
+        "Another port that tells Prometheus' metrics, without a login; 0 takes a free one. Alone: 8000.",
+        default=None,
+        bare="8000",
+        bounds=(0, 65535),
+    )
+    metrics_listen: str = _declare(
+        "Addresses that the metrics' port listens on, separated by commas; those of --listen if nothing is said.",
+        default="",
+        empty=True,
+    )
+    otlp_endpoint: str = _declare(
+        "Address of an OpenTelemetry collector (OTLP over HTTP) that is sent a trace of every job.",
+        default="",
+        empty=True,
+    )
     front_end_root: Path | None = _declare("Folder of another editor build to serve.", default=None)
     allow_external_requests: bool = _declare(
         "Let the editor in the browser reach other hosts; otherwise no request leaves this server.", default=False
@@ -186,6 +202,9 @@ class Settings:
         "Further arguments for that ComfyUI, as its main.py takes them, such as '--lowvram'.", default="", empty=True
     )
     disable_metadata: bool = _declare("Do not write the workflow into saved files.", default=False)
+    log_format: str = _declare(
+        "How log lines are written: for people, or each as a JSON object.", default="human", choices=("human", "json")
+    )
     verbose: str = _declare(
         "How much is logged. Alone: DEBUG.",
         default="INFO",
@@ -373,6 +392,7 @@ _READERS: Mapping[str, Callable[[object, Declaration, Path, str], object]] = {
     "Path | None": _path,
     "tuple[Path, ...]": _paths,
     "int": _whole,
+    "int | None": _whole,
     "bool": _truth,
     "str": _text,
     "Size": _size,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from limner.queue import Job, JobQueue, MemoryQueue, SqliteQueue
 from limner.runs import Bus, Consumer, EventLog, History, MemoryHistory, SqliteHistory
 from limner.sdk import Files, InputFiles, Int, NodeContext, Result, Text, node, nodes_in
 from limner.server import ServerSettings, Services, create_app
-from limner.server.services import LogBook, MachineError, NoLogs
+from limner.server.services import LogBook, MachineError, NoLogs, nothing_against
 from limner.stores import MemoryCache
 
 PREVIEW = b"\xff\xd8\xff\xe0 a picture"
@@ -174,11 +174,12 @@ async def serving(
     accounts: Accounts | None = None,
     logs: LogBook | None = None,
     database: Database | None = None,
+    complaints: Callable[[], Awaitable[Sequence[str]]] = nothing_against,
     **settings: Any,
 ) -> AsyncIterator[Serving]:
     """A server over this base directory, until the context ends. `settings` are those of `ServerSettings`.
 
-    With a `database` it keeps its queue, history and events there.
+    With a `database` it keeps its queue, history and events there; `complaints` is what `/readyz` asks.
     """
     folders = Folders.under(base)
     folders.prepare()
@@ -202,7 +203,7 @@ async def serving(
     services = Services(
         folders, lambda: info, queue, consumer, bus, history, machine, ServerSettings(**settings), logs or NoLogs()
     )
-    services = replace(services, accounts=accounts)
+    services = replace(services, accounts=accounts, complaints=complaints)
     consuming = asyncio.create_task(consumer.serve())
     try:
         async with TestClient(TestServer(create_app(services))) as client:

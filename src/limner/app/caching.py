@@ -32,10 +32,10 @@ def memory_cache(settings: Settings) -> MemoryCache:
     )
 
 
-def cache(settings: Settings, folders: Folders) -> Cache:
-    """What remembers results in memory, and on the disk what the hosts write there."""
+def cache(settings: Settings, folders: Folders, memory: MemoryCache | None = None) -> Cache:
+    """What remembers results in memory (one made by `memory_cache`), and on the disk what the hosts write there."""
     disk = DiskCache(job_folder(settings, folders), shared_folder(settings), settings.cache_disk)
-    return TieredCache(memory_cache(settings), disk)
+    return TieredCache(memory_cache(settings) if memory is None else memory, disk)
 
 
 def job_folder(settings: Settings, folders: Folders) -> Path:

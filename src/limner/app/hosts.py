@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from limner.engine.ports import Executor, HostLost, HostUnavailable
-from limner.executors.exchange import Host
+from limner.executors.exchange import Host, Traffic
 from limner.executors.process import Callbacks, ProcessExecutor
 from limner.executors.router import Router
 from limner.files import Folders
@@ -99,6 +99,21 @@ class Hosts:
         else:
             command = shared_command(self._settings, self.quarantine)
         return ProcessExecutor(command, environment=environment, callbacks=callbacks)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has been copied from host to host."""
+        return Traffic() if self._router is None else self._router.traffic
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The process ids of the hosts that live, by name."""
+        return {name: pid for name, host in self._processes.items() if (pid := host.pid) is not None}
+
+    def at_work(self, name: str) -> str:
+        """The run that this host works for, if there is one alone."""
+        host = self._processes.get(name)
+        return "" if host is None else host.at_work
 
     @property
     def ready(self) -> bool:

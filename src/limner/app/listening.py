@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 REASONS = {
     errno.EADDRINUSE: "it is taken by another program",
@@ -25,7 +26,15 @@ class CannotServe(Exception):
         super().__init__(f"{problem}. {remedy}")
 
 
-def bound(addresses: str, port: int) -> list[socket.socket]:
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The flags that an address and a port are given by, for what is said of them."""
+
+    listen: str = "--listen"
+    port: str = "--port"
+
+
+def bound(addresses: str, port: int, flags: Flags = Flags()) -> list[socket.socket]:
     """A listening socket for each of the addresses (separated by commas), all on one port; 0 takes a free one.
 
     Where every address is wanted, a machine without IPv6 does with the others. Raises CannotServe.
@@ -33,13 +42,13 @@ def bound(addresses: str, port: int) -> list[socket.socket]:
     names = [address.strip() for address in addresses.split(",") if address.strip()]
     found: list[socket.socket] = []
     try:
-        for family, address in _resolved(names):
+        for family, address in _resolved(names, flags):
             try:
                 found.append(socket.create_server((address, port), family=family, backlog=512, reuse_port=False))
             except OSError as error:
                 if address == "::" and found:
                     continue
-                raise _refusal(address, port, error) from error
+                raise _refusal(address, port, error, flags) from error
             port = found[0].getsockname()[1]
     except CannotServe:
         for opened in found:
@@ -58,22 +67,23 @@ def urls(sockets: Iterable[socket.socket]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _resolved(names: Iterable[str]) -> dict[tuple[socket.AddressFamily, str], None]:
+def _resolved(names: Iterable[str], flags: Flags) -> dict[tuple[socket.AddressFamily, str], None]:
     found: dict[tuple[socket.AddressFamily, str], None] = {}
     for name in names:
         try:
             for family, _, _, _, place in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM):
                 found[family, str(place[0])] = None
         except (OSError, UnicodeError) as error:
-            raise CannotServe(f"there is no address {name!r}", "Give an IP address to --listen") from error
+            raise CannotServe(f"there is no address {name!r}", f"Give an IP address to {flags.listen}") from error
     if not found:
-        raise CannotServe("no address to listen on is given", "Give an IP address to --listen, such as 127.0.0.1")
+        remedy = f"Give an IP address to {flags.listen}, such as 127.0.0.1"
+        raise CannotServe("no address to listen on is given", remedy)
     return found
 
 
-def _refusal(address: str, port: int, error: OSError) -> CannotServe:
+def _refusal(address: str, port: int, error: OSError, flags: Flags) -> CannotServe:
     reason = REASONS.get(error.errno or 0, os.strerror(error.errno or 0))
-    remedy = "Choose another with --port, or 0 for a free one"
+    remedy = f"Choose another with {flags.port}, or 0 for a free one"
     if error.errno == errno.EADDRNOTAVAIL:
-        remedy = "Give one of its addresses to --listen, such as 127.0.0.1"
+        remedy = f"Give one of its addresses to {flags.listen}, such as 127.0.0.1"
     return CannotServe(f"cannot listen on {address}, port {port}: {reason}", remedy)

@@ -35,19 +35,24 @@ from limner.telemetry import logs
 from limner.telemetry.logbook import LogBook
 
 from .accounts import door, proxies_of
-from .caching import cache, job_folder
+from .caching import cache, job_folder, memory_cache
 from .collector import calm_collector
 from .folders import prepared_folders
 from .hosts import Hosts
 from .journal import keep_journal
 from .listening import SERVER_URL, CannotServe, bound, urls
 from .machine import HostMachine
+from .metrics_port import metrics_door, metrics_port
+from .monitoring import Monitoring
 from .news import HostNews
 from .node_set import NodeSet
 from .pack_surface import HostPacks
 from .pack_watch import watch_packs
 from .preparation import job_key, prepare
+from .readiness import Readiness
+from .reading import reading
 from .stores import stores
+from .tracing import collector, traced
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +71,7 @@ class Running:
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` hears the address. Raises CannotServe, `limner.files.FileProblem`."""
     book = LogBook(LogLine)
-    logs.configure(settings.verbose)
+    logs.configure(settings.verbose, form=settings.log_format)
     logging.getLogger().addHandler(book)
     calm_collector()
     asyncio.run(_serve_until_told(settings, announce, book))
@@ -79,17 +84,19 @@ async def _serve_until_told(settings: Settings, announce: Callable[[str], None],
             asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     async with running(settings, book) as server:
         announce(server.urls[0])
+        log.debug("the server answers at %s", ", ".join(server.urls))
         await stop.wait()
 
 
 @asynccontextmanager
 async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[Running]:
     """A server with its host, until the context ends."""
-    folders = prepared_folders(settings)
+    folders, spans = prepared_folders(settings), collector(settings.otlp_endpoint)
     sockets = bound(settings.listen, settings.port)
     async with AsyncExitStack() as closing:
         for socket in sockets:
             closing.callback(socket.close)
+        metrics_sockets = metrics_door(settings, sockets[0], closing)
         accounts = door(settings, sockets)
         if accounts is not None:
             closing.callback(accounts.close)
@@ -101,7 +108,8 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         news = HostNews(hosts, node_set, bus)
         hosts.make({SERVER_URL: urls(sockets)[0]}, news.callbacks, node_set.home)
         closing.push_async_callback(hosts.close)
-        engine = Engine(hosts.executor, cache(settings, folders), hear=news.said, blame=news.blame)
+        memory = memory_cache(settings)
+        engine = Engine(hosts.executor, cache(settings, folders, memory), hear=news.said, blame=news.blame)
         news.engine = engine
         await hosts.start()
         if not node_set.catalog:
@@ -122,6 +130,18 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
             await machine.free(models=True, cache=False)
 
         consumer = Consumer(queue, engine, request, history, bus, free=free)
+        ready = Readiness(queue, {"output": folders.output, "temp": folders.temp, "user": folders.user})
+        monitoring = Monitoring(
+            bus=bus,
+            queue=queue,
+            consumer=consumer,
+            hosts=hosts,
+            news=news,
+            machine=machine,
+            folders=folders,
+            memory=memory,
+            ready=ready,
+        )
         services = Services(
             folders=folders,
             object_info=lambda: node_set.object_info,
@@ -134,7 +154,11 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
             logs=book,
             accounts=accounts,
             packs=packs.surface,
+            metrics=monitoring,
+            complaints=ready,
         )
+        await closing.enter_async_context(reading(bus, monitoring.hear))
+        await closing.enter_async_context(traced(bus, spans))
         watching = [watch_packs(folders, hosts, node_set, news)] if settings.reload else []
         for work in (consumer.serve(), keep_journal(bus), *watching):
             closing.push_async_callback(_cancelled, asyncio.create_task(work))
@@ -143,6 +167,7 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         closing.push_async_callback(runner.cleanup)
         for socket in sockets:
             await web.SockSite(runner, socket).start()
+        await closing.enter_async_context(metrics_port(monitoring, metrics_sockets))
         yield Running(urls(sockets), services, hosts)
 
 

@@ -29,6 +29,7 @@ RUNNING = (
     "verbose",
 )
 """The settings of commands that run workflows without a server."""
+_TAKEN = {"bool": bool, "int": int, "int | None": int, "tuple[Path, ...]": list[Path]}
 ALIASES = {"output_directory": ("--output", "-o")}
 
 
@@ -93,7 +94,7 @@ def _spelt_out(arguments: Sequence[str], bare: dict[str, str], several: set[str]
 
 
 def _parameter(name: str, kind: str, how: Declaration) -> inspect.Parameter:
-    taken: Any = {"bool": bool, "int": int, "tuple[Path, ...]": list[Path]}.get(kind, Path if "Path" in kind else str)
+    taken: Any = _TAKEN.get(kind, Path if "Path" in kind else str)
     text = "SIZE" if kind == "Size" else "TEXT"
     metavar = "|".join(how.choices) or {int: "N", str: text, bool: None}.get(taken, "PATH")
     # `--cpu` has no `--no-cpu`: ComfyUI's flags are one-way too.

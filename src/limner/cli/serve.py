@@ -23,7 +23,8 @@ def command(*, settings: Settings) -> None:
 
     def announce(url: str) -> None:
         output().print(f"Limner is at {url}", markup=False)
-        errors().print("Stop it with Ctrl-C.", style="dim")
+        if settings.log_format == "human":
+            errors().print("Stop it with Ctrl-C.", style="dim")
         if settings.auto_launch:
             import webbrowser
 

@@ -17,6 +17,7 @@ from limner.graph import Graph
 from limner.graph.validate import Verdict
 from limner.queue import JobQueue
 from limner.runs import History, Message
+from limner.telemetry.metrics import Exposition
 from limner.workflows import Library
 
 from .packs import PackSurface
@@ -173,6 +174,19 @@ class NoLogs:
         return lambda: None
 
 
+class Metrics(Protocol):
+    """Numbers for Prometheus."""
+
+    async def scrape(self, accept: str = "") -> tuple[bytes, str]:
+        """All of them in the format that the Accept header wants, and its media type."""
+        ...
+
+
+async def nothing_against() -> Sequence[str]:
+    """Nothing keeps the server from taking jobs, but for nodes that still load."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that the routes use.
@@ -193,6 +207,9 @@ class Services:
     packs: PackSurface = field(default_factory=PackSurface)
     accounts: Accounts | None = None
     """Who may log in; None on a server that asks for no login."""
+    metrics: Metrics = field(default_factory=Exposition)
+    complaints: Callable[[], Awaitable[Sequence[str]]] = nothing_against
+    """What keeps the server from taking jobs, beside nodes that still load."""
     library: Library | None = None
     """Kept workflows, batches, assets; None for those of the user folder, opened and closed with the application."""
 

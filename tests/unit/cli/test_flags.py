@@ -17,6 +17,8 @@ from limner.settings import Settings
     [
         (["serve", "--listen"], ["serve", "--listen", "0.0.0.0,::"]),
         (["serve", "--listen", "--port", "1"], ["serve", "--listen", "0.0.0.0,::", "--port", "1"]),
+        (["serve", "--metrics-port"], ["serve", "--metrics-port", "8000"]),
+        (["serve", "--metrics-port", "9"], ["serve", "--metrics-port", "9"]),
         (["serve", "--listen", "1.2.3.4"], ["serve", "--listen", "1.2.3.4"]),
         (["serve", "--verbose"], ["serve", "--verbose", "DEBUG"]),
         (

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from ..answers import answer
 from ..describe import describes
+from ..metrics import METRICS_TEXT, exposed
 from ..services import services
 from ..socket import features
 
@@ -27,6 +28,11 @@ class Stats(msgspec.Struct):
 
 class Health(msgspec.Struct):
     status: str
+
+
+class Readiness(msgspec.Struct):
+    status: str
+    problems: list[str]
 
 
 @describes(answer=Stats)
@@ -70,11 +76,20 @@ async def healthz(_: web.Request) -> web.Response:
     return answer({"status": "ok"})
 
 
-@describes(answer=Health, more=(503,))
+@describes(answer=Readiness, more=(503,))
 async def readyz(request: web.Request) -> web.Response:
-    """Whether runs start at once: 503 while the nodes are still loading."""
-    ready = services(request).machine.ready
-    return answer({"status": "ready" if ready else "loading"}, 200 if ready else 503)
+    """Whether jobs are taken and start at once: 503 while nodes load, or where queue or disk cannot be written."""
+    served = services(request)
+    loading, problems = not served.machine.ready, list(await served.complaints())
+    status = "failing" if problems else "loading" if loading else "ready"
+    told = ["The nodes are still loading"] if loading else []
+    return answer({"status": status, "problems": [*told, *problems]}, 200 if status == "ready" else 503)
+
+
+@describes(media=(METRICS_TEXT,))
+async def metrics(request: web.Request) -> web.Response:
+    """Metrics of runs, hosts, queue and machine, as Prometheus reads them."""
+    return await exposed(request, services(request).metrics)
 
 
 ROUTES = (
@@ -82,4 +97,5 @@ ROUTES = (
     web.get("/features", get_features),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
+    web.get("/metrics", metrics),
 )

@@ -1,0 +1,62 @@
+"""The machine and the server's processes: processor, memory, disks. Read when somebody asks, in any thread."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+from prometheus_client.core import Metric
+
+from . import families as f
+
+LEAST_INTERVAL = 1.0
+"""Seconds that the use of the processor is measured over, at least."""
+
+
+class Cores:
+    """The use of all cores since the last look, in percent; the same for those who look at almost the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._percent = 0.0
+        self._looked = time.monotonic()
+        psutil.cpu_percent(None)
+
+    def percent(self) -> float:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked >= LEAST_INTERVAL:
+                self._percent, self._looked = psutil.cpu_percent(None), now
+            return self._percent
+
+
+def metrics(cores: Cores, processes: Mapping[str, int], folders: Mapping[str, Path]) -> Iterable[Metric]:
+    """`processes` are the ids of the server's processes by name, `folders` those whose disks are told of, by name."""
+    yield f.CPU_USAGE.of(cores.percent())
+    yield f.MEMORY_USAGE.of(psutil.virtual_memory().percent)
+    memory: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for name, pid in processes.items():
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                times = process.cpu_times()
+                memory[name], seconds[name] = float(process.memory_info().rss), times.user + times.system
+        except psutil.Error:  # it has just ended
+            continue
+    yield f.PROCESS_MEMORY.of(memory)
+    yield f.PROCESS_CPU.of(seconds)
+    free: dict[str, float] = {}
+    total: dict[str, float] = {}
+    for name, folder in folders.items():
+        try:
+            usage = shutil.disk_usage(folder)
+        except OSError:
+            continue
+        free[name], total[name] = float(usage.free), float(usage.total)
+    yield f.DISK_FREE.of(free)
+    yield f.DISK_TOTAL.of(total)
