@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import FormData
@@ -362,3 +365,20 @@ async def test_assets_are_listed_and_read(served: Serving) -> None:
     assert await (await served.client.get(f"/assets/{asset['id']}/content")).read() == png()
     assert (await served.client.get(f"/assets/{'0' * 32}")).status == 404
     assert {tag["name"] for tag in (await (await served.client.get("/tags")).json())["tags"]} >= {"input"}
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+async def test_a_disk_that_takes_no_more_is_told(served: Serving, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A folder that cannot be made is not the name's fault; the server stays up."""
+    path = "/userdata/" + quote("new folder/a.json", safe="")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", refused)
+        answer = await served.client.post(path, data=b"{}")
+        told = (await answer.json())["error"]
+        assert (answer.status, told["type"]) == (507, "disk_error") and told["remedy"]
+    assert (await served.client.post(path, data=b"{}")).status == 200
+    assert (await served.client.post("/userdata/" + quote("new folder/a.json/b", safe=""), data=b"{}")).status == 400

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import tempfile
 from pathlib import Path
 
 
@@ -59,10 +60,21 @@ PRIMARY = 0xFF
 
 def problem_of(error: sqlite3.Error | OSError, path: Path, doing: str = "used") -> DatabaseProblem:
     """What SQLite or the system says of the file at `path`, which could not be opened, read, written, ..."""
-    if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        code, reason = sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN, error.strerror or str(error)
-    else:
-        code, reason = getattr(error, "sqlite_errorcode", 0), str(error)
-    kind, remedy = _KINDS.get(code & PRIMARY, (DatabaseProblem, "Check the disk and the file's folder"))
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY
+    cause = error if isinstance(error, OSError) else _refusal(path.parent) if code == sqlite3.SQLITE_IOERR else None
+    if cause is not None:
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        code = sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN
+    reason = str(error) if cause is None else cause.strerror or str(cause)
+    kind, remedy = _KINDS.get(code, (DatabaseProblem, "Check the disk and the file's folder"))
     return kind(f"the database {path} cannot be {doing}: {reason}", remedy)
+
+
+def _refusal(folder: Path) -> OSError | None:
+    """What the disk says to another file there: SQLite tells that it could not write, and not why."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        return error
+    return None

@@ -185,12 +185,13 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _system_error(request: web.Request, error: OSError) -> web.Response:
     """What the disk refuses. Names that no file can have are the client's business, the rest is the user's."""
-    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR):
+    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
         return error_answer(400, "bad_request", f"There can be no such file: {error.strerror}", "Use another name")
     log.warning("%s %s: %s", request.method, request.path, error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "Free some space on the disk" if full else "Check that the folder exists and may be written to"
-    return error_answer(507 if full else 500, "disk_error", f"The disk refuses: {error.strerror or error}", remedy)
+    status = 507 if full or error.errno == errno.EROFS else 500
+    return error_answer(status, "disk_error", f"The disk refuses: {error.strerror or error}", remedy)
 
 
 def _database_error(request: web.Request, error: DatabaseProblem) -> web.Response:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import signal
 import sqlite3
 import stat
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -193,6 +195,24 @@ def test_what_sqlite_says_is_told_apart(code: int, kind: type[DatabaseProblem]) 
     error = sqlite3.OperationalError("so")
     error.sqlite_errorcode = code
     assert type(problem_of(error, Path("x"), "written")) is kind
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EROFS, DatabaseReadOnly), (errno.ENOSPC, DatabaseFull)])
+def test_why_a_write_failed_is_asked_of_the_disk(
+    number: int, kind: type[DatabaseProblem], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says of a disk that has become read-only that there was an error, and no more."""
+
+    def refused(**_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert type(problem_of(error, tmp_path / "x", "written")) is DatabaseProblem
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    problem = problem_of(error, tmp_path / "x", "written")
+    assert type(problem) is kind
+    assert os.strerror(number) in str(problem)
 
 
 def test_a_renamed_database_keeps_what_a_killed_process_left(tmp_path: Path) -> None:

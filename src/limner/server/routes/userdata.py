@@ -164,12 +164,7 @@ async def put_file(request: web.Request) -> web.Response:
 
 
 def _write(path: Path, body: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ApiError(
-            400, "bad_request", f"There can be no such folder: {error.strerror}", "Use another name"
-        ) from None
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, body)
 
 
