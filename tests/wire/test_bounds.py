@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import FormData
 
+from limner.server import answers
 from limner.server.answers import DEEPEST
 from tests.support.in_process import Serving, serving
 
@@ -48,6 +49,13 @@ async def test_brackets_in_texts_and_beside_each_other_are_no_depth(served: Serv
     text = '{"a":"' + "[{" * 1000 + '\\"[", "b": [' + "[]," * 1000 + "[]]}"
     assert (await served.client.post("/settings", data=text.encode())).status == 200
     assert (await served.client.post("/settings", data=nested(DEEPEST))).status == 200
+
+
+async def test_json_of_too_many_values_is_not_read(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MOST_VALUES", 1000)
+    for body in (b"[" + b"[]," * 999 + b"[]]", b"[" + b"1," * 1000 + b"1]", b"[" + b"{}," * 999 + b"{}]"):
+        assert (await served.client.post("/settings", data=body)).status == 413
+    assert (await served.client.post("/settings", data=b'{"a": [' + b"1," * 900 + b"1]}")).status == 200
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 2**31 - 1), (20_000, 10_000)])

@@ -43,6 +43,16 @@ async def test_what_is_no_number_or_no_name_is_refused(served: Serving, request_
     assert (await answer.json())["error"]["remedy"]
 
 
+@pytest.mark.parametrize("path", ["/upload/image", "/upload/mask", "/assets", "/run/kept"])
+@pytest.mark.parametrize("head", [b'name="a\x7fb"', b'name="a"\r\nno colon', b'name="a"\r\nContent-Encoding: none'])
+async def test_a_part_of_a_form_with_a_broken_head_is_refused(served: Serving, path: str, head: bytes) -> None:
+    await served.client.post("/workflows", json={"name": "kept", "workflow": chain()})
+    form = b"--x\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n1\r\n--x--\r\n"
+    answer = await served.client.post(path, data=form, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert answer.status == 400
+    assert (await answer.json())["error"]["remedy"]
+
+
 @pytest.mark.parametrize("path", ["/events?since=", "/ws?since=", "/history?max_items=", "/jobs?limit="])
 async def test_a_number_of_thousands_of_digits_is_refused(served: Serving, path: str) -> None:
     assert (await served.client.get(path + "9" * 5000)).status == 400

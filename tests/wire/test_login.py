@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -142,6 +143,19 @@ async def test_a_login_from_another_site_is_refused(shut: Shut) -> None:
 async def test_long_logins_are_refused_before_they_are_read(shut: Shut) -> None:
     async with shut() as (served, _):
         assert (await log_in(served, "ann", "x" * 100_000)).status == 413
+
+        async def unmeasured() -> AsyncIterator[bytes]:
+            for piece in (b'{"username": "', b"x" * 100_000, b'", "password": "x"}'):
+                yield piece
+
+        asked = {
+            "application/json": unmeasured(),
+            "application/x-www-form-urlencoded": gzip.compress(b"username=" + b"x" * 100_000),
+        }
+        for kind, data in asked.items():
+            packed = {} if kind.endswith("json") else {"Content-Encoding": "gzip"}
+            headers = {"Content-Type": kind, **packed}
+            assert (await served.client.post("/login", data=data, headers=headers)).status == 413
 
 
 async def test_tokens_let_programs_in_within_their_scope(shut: Shut) -> None:

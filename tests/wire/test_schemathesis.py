@@ -23,7 +23,7 @@ from limner.server.routes import all_routes
 from tests.support.in_process import chain, serving
 
 EXAMPLES = 8
-LONG = ("/ws", "/events", "/jobs/{job}/events")
+LONG = ["/ws", "/events", "/jobs/{job}/events"]
 """What goes on until the client leaves."""
 SCHEMA = schemathesis.openapi.from_dict(document(all_routes(), "1"))
 

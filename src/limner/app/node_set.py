@@ -61,10 +61,12 @@ class NodeSet:
     def loaded(self, name: str, loaded: Loaded) -> None:
         """A host has loaded these."""
         fresh = list(loaded.schemas) != list(self._by_host.get(name, ()))
+        news = fresh or dict(loaded.problems) != self._problems.get(name, {}) or (name == SHARED and self._left_out)
         self._by_host[name], self._problems[name] = loaded.schemas, dict(loaded.problems)
         if name == SHARED:
             self._left_out.clear()  # it has left them out itself
-        self._learn()
+        if news:
+            self._learn()
         if fresh:
             self._cache.save([schema for schemas in self._by_host.values() for schema in schemas])
         if name == SHARED:

@@ -8,17 +8,19 @@ say something, and their hidden inputs stand in lists.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import replace
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import msgspec
 
 from limner.graph import Catalog, FileChoices, Input, NodeSchema, Output, Presence, Traits
 from limner.graph.sockets import COMBO
+
+from .packing import Part, Payload, payload
 
 ListFiles: TypeAlias = Callable[[FileChoices], Sequence[object]]
 """The choices of a folder, as they are now."""
@@ -136,23 +138,8 @@ def _read_outputs(entry: Mapping[str, Any]) -> Iterator[Output]:
         )
 
 
-@dataclass(slots=True)
-class Payload:
-    """An encoded answer, with its entity tag; compressed once, when first asked for."""
-
-    body: bytes
-    etag: str
-    _gzipped: bytes | None = field(default=None, repr=False)
-
-    @property
-    def gzipped(self) -> bytes:
-        if self._gzipped is None:
-            self._gzipped = gzip.compress(self.body, compresslevel=5, mtime=0)
-        return self._gzipped
-
-
 class ObjectInfo:
-    """`/object_info` of one catalog: encoded once, and again only where a file list has changed."""
+    """`/object_info` of one catalog: encoded and compressed once, and again only where a file list has changed."""
 
     def __init__(self, catalog: Catalog, list_files: ListFiles) -> None:
         self._catalog = catalog
@@ -161,8 +148,15 @@ class ObjectInfo:
         self._fixed = {
             name: encode(describe(schema, list_files)) for name, schema in catalog.items() if not any(_sources(schema))
         }
+        self._groups = tuple(self._grouped())
         self._listings: tuple[tuple[object, ...], ...] | None = None
         self._payload: Payload | None = None
+
+    def elsewhere(self, list_files: ListFiles) -> ObjectInfo:
+        """The same nodes with other files; what holds none is shared."""
+        other = copy(self)
+        other._list_files, other._listings, other._payload = list_files, None, None
+        return other
 
     @property
     def catalog(self) -> Catalog:
@@ -173,9 +167,11 @@ class ObjectInfo:
         listings = tuple(tuple(self._list_files(source)) for source in self._sources)
         if self._payload is None or listings != self._listings:
             known = dict(zip(self._sources, listings, strict=True))
-            body = b"{" + b",".join(self._entries(known.__getitem__)) + b"}"
-            self._payload = Payload(body, hashlib.blake2b(body, digest_size=16).hexdigest())
-            self._listings = listings
+            parts = (
+                group if isinstance(group, Part) else Part.of(self._joined(group, known.__getitem__))
+                for group in self._groups
+            )
+            self._payload, self._listings = payload([_BEGIN, *parts, _END]), listings
         return self._payload
 
     def one(self, node_type: str) -> bytes | None:
@@ -186,9 +182,23 @@ class ObjectInfo:
         entry = self._fixed.get(node_type) or encode(describe(schema, self._list_files))
         return b"{" + encode(node_type) + b":" + entry + b"}"
 
-    def _entries(self, list_files: ListFiles) -> Iterator[bytes]:
-        for name, schema in self._catalog.items():
-            yield encode(name) + b":" + (self._fixed.get(name) or encode(describe(schema, list_files)))
+    def _grouped(self) -> Iterator[Part | tuple[str, ...]]:
+        """The types in their order: what never changes as it is answered, and between it the types with files."""
+        for fixed, group in groupby(self._catalog, self._fixed.__contains__):
+            names = tuple(group)
+            yield Part.of(self._joined(names, self._list_files)) if fixed else names
+
+    def _joined(self, names: Sequence[str], list_files: ListFiles) -> bytes:
+        """Entries with what stands between them, and before them unless they are the first of all."""
+        first = next(iter(self._catalog), None)
+        entries = (
+            encode(name) + b":" + (self._fixed.get(name) or encode(describe(self._catalog[name], list_files)))
+            for name in names
+        )
+        return (b"" if names[0] == first else b",") + b",".join(entries)
+
+
+_BEGIN, _END = Part.of(b"{"), Part.of(b"}")
 
 
 def _sources(schema: NodeSchema) -> Iterator[FileChoices]:

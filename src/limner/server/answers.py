@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDictProxy
 
 from limner.accounts import AccountProblem
@@ -30,6 +31,8 @@ from .services import MachineError
 log = logging.getLogger(__name__)
 DEEPEST = 256
 """Levels of JSON that are read; workflows of nested subgraphs have a dozen."""
+MOST_VALUES = 2_000_000
+"""Values of one body: as objects they take up to a hundred bytes each, however short they are."""
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
@@ -78,6 +81,8 @@ async def read_json(request: web.Request, empty: object = None) -> Any:
     body = await request.read()
     if not body.strip() and empty is not None:
         return empty
+    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ApiError(413, "too_large", f"The JSON has more than {MOST_VALUES:,} values", "Send less at a time")
     if _depth(body) > DEEPEST:
         raise _too_deep()
     try:
@@ -106,8 +111,9 @@ async def read_form(request: web.Request, remedy: str) -> MultiDictProxy[Any]:
     """The fields of a form. Raises `ApiError` 400 for a broken one, with this remedy."""
     try:
         return await request.post()
-    except (ValueError, AssertionError, LookupError) as error:  # aiohttp's, for broken parts and unknown encodings
-        raise ApiError(400, "bad_request", f"The form cannot be read: {error}", remedy) from error
+    except (ValueError, AssertionError, LookupError, HttpProcessingError) as error:  # broken parts, unknown encodings
+        why = getattr(error, "message", "") or str(error)
+        raise ApiError(400, "bad_request", f"The form cannot be read: {unicode(why)}", remedy) from error
 
 
 def whole_number(request: web.Request, name: str, low: int = 0) -> int | None:

@@ -135,7 +135,7 @@ class Homes:
         whole = self._services.object_info()
         of, made = self._made.get(home, (None, None))
         if of is not whole or made is None:
-            made = ObjectInfo(whole.catalog, self._services.folders.of(home).choices)
+            made = whole.elsewhere(self._services.folders.of(home).choices)
             self._made[home] = whole, made
             while len(self._made) > MOST_HOMES:
                 self._made.popitem(last=False)

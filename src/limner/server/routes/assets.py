@@ -208,7 +208,9 @@ async def content(request: web.Request) -> web.StreamResponse:
 async def has_content(request: web.Request) -> web.Response:
     """Whether there is a file that holds this: 200 or 404."""
     found = await asyncio.to_thread(lambda: user_assets(request).with_content(request.match_info["hash"]))
-    return web.Response(status=200 if found else 404)
+    if not found:
+        not_found("There is no file that holds this", "See /assets for those that there are")
+    return web.Response()
 
 
 @describes(query=TagsQuery, answer=TagList)

@@ -122,6 +122,7 @@ async def logout(request: web.Request) -> web.Response:
 async def _said(request: web.Request) -> tuple[dict[str, Any], bool]:
     if (request.content_length or 0) > LONGEST:
         raise ApiError(413, "too_large", "A login is short", "Send a name and a password")
+    request = request.clone(client_max_size=LONGEST)  # which bounds what tells no length, and what is packed, too
     if request.content_type == "application/json":
         return await read_object(request), False
     return dict(await read_form(request, "Send the fields username and password")), True
