@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import WSCloseCode, WSMsgType
 
 from limner.accounts import Accounts, Scope
+from limner.server import auth
 from limner.server.auth import ADMIN, COOKIE
 from limner.server.openapi import PARAMETER
 from limner.server.routes import all_routes
@@ -225,6 +228,27 @@ async def test_a_removed_user_is_out_at_once(shut: Shut) -> None:
         assert (await served.client.get("/queue")).status == 200
         accounts.remove("bob")
         assert (await served.client.get("/queue")).status == 401
+
+
+async def test_streams_end_with_their_login(shut: Shut, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "RECHECK", 0.02)
+    async with shut() as (served, accounts), asyncio.timeout(20):
+        token, secret = accounts.new_token("bob", Scope.RUN)
+        headers = {"Authorization": f"Bearer {secret}"}
+        async with served.client.ws_connect("/ws", headers=headers) as socket:
+            assert (await socket.receive()).type is WSMsgType.TEXT
+            stream = await served.client.get("/events", headers=headers)
+            await asyncio.sleep(0.1)
+            assert not socket.closed and not stream.content.at_eof(), "they last as long as the login"
+            accounts.remove_token(token.id)
+            message = await socket.receive()
+            assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.POLICY_VIOLATION)
+            await stream.content.read()
+        await log_in(served, "bob")
+        async with served.client.ws_connect("/ws") as socket:
+            assert (await socket.receive()).type is WSMsgType.TEXT
+            await served.client.post("/logout", allow_redirects=False)
+            assert (await socket.receive()).type is WSMsgType.CLOSE
 
 
 async def test_requests_are_counted_by_user(shut: Shut) -> None:

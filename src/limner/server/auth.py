@@ -7,11 +7,13 @@ Rules:
   browser, `?token=`; the name that a trusted proxy puts in its header; the cookie of a login. A token that is wrong is
   refused, whatever else comes with it. A token in the address is never logged nor passed on.
 - Reading needs the scope `read`, anything else `run`; `ADMIN` lists what needs `admin`.
+- A stream that stays open is looked at again every `RECHECK` seconds, and ends when its login or token does.
 - The routes get services that are confined to the user: see `ownership`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -47,6 +49,7 @@ ADMIN = frozenset(
 )
 """What is everyone's concern: the machine's memory, its log and its folders, and whether jobs run at all."""
 ANYONE = Identity("", Scope.ADMIN)
+RECHECK = 10.0
 IDENTITY = web.RequestKey("identity", Identity)
 
 
@@ -97,6 +100,22 @@ def identified(request: web.Request, accounts: Accounts, settings: ServerSetting
             return _named_by_proxy(names[0], accounts)
     cookie = request.cookies.get(COOKIE)
     return accounts.by_session(cookie) if cookie else None
+
+
+async def unknown(request: web.Request) -> None:
+    """Wait until whoever has opened a stream may hear no more: the login or token is gone, or good for less."""
+    served = request.app[SERVICES]
+    while served.accounts is None or await asyncio.to_thread(_still_known, request, served.accounts, served.settings):
+        await asyncio.sleep(RECHECK)
+
+
+def _still_known(request: web.Request, accounts: Accounts, settings: ServerSettings) -> bool:
+    try:
+        return identified(request, accounts, settings) == identity(request)
+    except ApiError:
+        return False
+    except AccountProblem:  # nobody is put out because the file of users cannot be read for a moment
+        return True
 
 
 def _named_by_proxy(name: str, accounts: Accounts) -> Identity:

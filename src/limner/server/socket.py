@@ -7,6 +7,7 @@ Rules:
 - `?since=N` replays the frames with a sequence above N as far as they are kept. A client that comes back under its id
   gets what it missed without asking; so does one that connects only after it has queued a job.
 - Binary frames (previews, texts of progress) go to the client whose run it is.
+- A client whose login ends is told so, and closed.
 - A client that does not read is dropped when its own buffer stays full; nothing waits for it.
 - What is there for a client at a time goes out in one piece: with a thousand clients, each call of the system counts.
 """
@@ -23,13 +24,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from limner.comfy.frames import Frame, json_frame, status_frame
 from limner.runs import Message
 
 from .answers import ApiError, whole_number
-from .auth import identity
+from .auth import identity, unknown
 from .services import LogLine, Reader, Services, services
 from .translation import Translator
 
@@ -153,13 +154,14 @@ class Sockets:
         previous, self._clients[client.sid] = self._clients.get(client.sid), client
         if previous is not None:
             await previous.socket.close()
-        writer = asyncio.create_task(self._write(client, subscription))
+        tasks = [asyncio.create_task(self._write(client, subscription)), asyncio.create_task(_watch(request, client))]
         try:
             await self._read(client)
         finally:
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writer
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             subscription.close()
             if self._clients.get(client.sid) is client:
                 del self._clients[client.sid]
@@ -270,6 +272,12 @@ class Sockets:
                 client.features = given if isinstance(given, dict) else {}
                 client.announced, client.observes = True, False
                 await client.send(json_frame("feature_flags", features(self._services), 0), own=True)
+
+
+async def _watch(request: web.Request, client: Client) -> None:
+    """Close the socket when its login or token is worth nothing any more."""
+    await unknown(request)
+    await client.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"The login is over")
 
 
 SOCKETS = web.AppKey("sockets", Sockets)

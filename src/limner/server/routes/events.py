@@ -14,8 +14,9 @@ from limner.comfy.frames import Frame
 from limner.engine.events import RunFinished
 
 from ..answers import not_found, whole_number
+from ..auth import unknown
 from ..describe import describes
-from ..services import services
+from ..services import Reader, services
 from ..socket import SOCKETS
 
 KEEP_ALIVE = 15.0
@@ -85,6 +86,7 @@ async def _stream(
     await response.prepare(request)
     await response.write(b"retry: 1000\n\n")
     subscription = services(request).bus.subscribe(since=begin if since is None else since)
+    watch = asyncio.create_task(_watch(request, subscription))
     try:
         while last is None or subscription.cursor < last:
             try:
@@ -100,8 +102,15 @@ async def _stream(
     except (ConnectionError, StopAsyncIteration):
         return response
     finally:
+        watch.cancel()
         subscription.close()
     return response
+
+
+async def _watch(request: web.Request, subscription: Reader) -> None:
+    """End the stream when its login or token is worth nothing any more."""
+    await unknown(request)
+    subscription.close()
 
 
 async def _write(response: web.StreamResponse, frame: Frame, sequence: int) -> None:
