@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -182,3 +186,37 @@ def test_a_host_that_dies_is_counted(watched: Watched) -> None:
         assert time.monotonic() < end
         time.sleep(0.1)
     assert value(watched.text(), 'limner_host_up{host="shared"}') == 1
+
+
+def test_top_shows_what_runs_and_ran(watched: Watched) -> None:
+    command = [sys.executable, "-m", "limner.cli", "top", watched.server.url]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    lines = {line.split()[0]: line for line in ended.stdout.splitlines() if line.strip()}
+    assert watched.server.url in lines["Limner"] and " ready " in lines["Limner"]
+    assert "running" in lines["Jobs"] and "1 failed" in lines["Jobs"]
+    assert lines["SaveImage"].split()[-1] == "1" and "Tell" in lines and "GPU" in lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_top_in_a_terminal_goes_on_until_it_is_interrupted(watched: Watched) -> None:
+    import pty
+
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "limner.cli", "top", watched.server.url, "--interval", "0.2"]
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=environment)
+    os.close(inside)
+    seen = b""
+    try:
+        while seen.count(b"processor") < 6:  # twice a screen, so several screens
+            seen += os.read(terminal, 65536)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal is gone with its program
+            while more := os.read(terminal, 65536):
+                seen += more
+        assert process.wait(timeout=30) == 0 and b"Traceback" not in seen
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)

@@ -11,7 +11,7 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import adopt, backup, convert, generate, nodes, packs, run, serve, users, validate
+from . import adopt, backup, convert, doctor, generate, nodes, packs, run, serve, top, users, validate
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -37,6 +37,8 @@ def application() -> typer.Typer:
         "validate": validate.command,
         "convert": convert.command,
         "adopt": adopt.command,
+        "doctor": doctor.command,
+        "top": top.command,
         "backup": backup.backup,
         "restore": backup.restore,
     }

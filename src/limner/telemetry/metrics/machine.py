@@ -18,20 +18,34 @@ LEAST_INTERVAL = 1.0
 
 
 class Cores:
-    """The use of all cores since the last look, in percent; the same for those who look at almost the same time."""
+    """The use of all cores since the last look, in percent; the same for those who look at almost the same time.
+
+    psutil's own percent is one of each thread that asks, and whoever scrapes is answered in any thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._percent = 0.0
         self._looked = time.monotonic()
-        psutil.cpu_percent(None)
+        self._busy, self._total = _times()
 
     def percent(self) -> float:
         with self._lock:
             now = time.monotonic()
             if now - self._looked >= LEAST_INTERVAL:
-                self._percent, self._looked = psutil.cpu_percent(None), now
+                busy, total = _times()
+                if total > self._total:
+                    self._percent = min(100.0, max(0.0, 100 * (busy - self._busy) / (total - self._total)))
+                self._looked, self._busy, self._total = now, busy, total
             return self._percent
+
+
+def _times() -> tuple[float, float]:
+    """Seconds that the cores were busy, and all of their seconds."""
+    times = psutil.cpu_times()
+    known = times._asdict()
+    total = sum(known.values()) - known.get("guest", 0.0) - known.get("guest_nice", 0.0)  # these are in user and nice
+    return total - known["idle"] - known.get("iowait", 0.0), total
 
 
 def metrics(cores: Cores, processes: Mapping[str, int], folders: Mapping[str, Path]) -> Iterable[Metric]:
