@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from limner.diffusion.errors import ConditioningError
+
 Entry = list[Any]
 """`[vectors, options]`"""
 
@@ -36,8 +38,9 @@ def combine(first: Conditioning, second: Conditioning) -> Conditioning:
 
 
 def concat(to: Conditioning, source: Conditioning) -> Conditioning:
-    """The first entry of `source` appended, along the tokens, to each entry of `to`."""
+    """The first entry of `source` appended, along the tokens, to each entry of `to`. Raises ConditioningError."""
     tail = source[0][0]
+    _check_widths(to, tail)
     return [[torch.cat((vectors, tail), dim=1), dict(options)] for vectors, options in to]
 
 
@@ -45,8 +48,10 @@ def average(to: Conditioning, source: Conditioning, strength: float) -> Conditio
     """Each entry of `to` mixed with the first of `source`: `to * strength + source * (1 - strength)`.
 
     The source is cut or padded with zeros to each entry's number of tokens; pooled outputs mix likewise.
+    Raises ConditioningError.
     """
     other, other_pooled = source[0][0], source[0][1].get("pooled_output")
+    _check_widths(to, other)
     result: Conditioning = []
     for vectors, options in to:
         base = other[:, : vectors.shape[1]]
@@ -59,6 +64,16 @@ def average(to: Conditioning, source: Conditioning, strength: float) -> Conditio
             )
         result.append([vectors * strength + base * (1.0 - strength), mixed])
     return result
+
+
+def _check_widths(to: Conditioning, vectors: torch.Tensor) -> None:
+    """Raises ConditioningError for conditionings of different kinds of text encoders."""
+    for present, _options in to:
+        if present.shape[-1] != vectors.shape[-1]:
+            raise ConditioningError(
+                f"the two conditionings have vectors of {present.shape[-1]} and of {vectors.shape[-1]} numbers",
+                "Encode both prompts with the CLIP that belongs to the model",
+            )
 
 
 def set_area(

@@ -4,6 +4,7 @@ DiffusionError
 ├── CheckpointError     a model file that cannot be used: truncated, mistyped, pickled, of an unknown family
 ├── AdapterError        a LoRA file that cannot be used, or fits nothing of the model
 ├── EmbeddingError      a textual-inversion file that cannot be used
+├── ConditioningError   conditioning that another kind of text encoder made
 └── DeviceError         a device or a precision that this machine does not have
 """
 
@@ -40,6 +41,10 @@ class AdapterError(FileError):
 
 class EmbeddingError(FileError):
     """This file is no textual-inversion embedding for this text encoder."""
+
+
+class ConditioningError(DiffusionError):
+    """This conditioning does not fit the model, or another conditioning."""
 
 
 class DeviceError(DiffusionError):

@@ -19,6 +19,7 @@ import torch
 from limner.diffusion import areas, devices
 from limner.diffusion.areas import Entry
 from limner.diffusion.conditioning import Conditioning
+from limner.diffusion.errors import ConditioningError
 from limner.diffusion.model import Model
 
 _LONGEST = 4
@@ -49,6 +50,8 @@ class Guide:
         self, noise: torch.Tensor, latent_image: torch.Tensor | None = None, noise_mask: torch.Tensor | None = None
     ) -> Iterator["GuidedDenoiser"]:
         """The denoiser for latents of the shape of `noise`; its network stays on the device inside the `with`.
+
+        It raises `ConditioningError` when it gets to conditioning that the network cannot read.
 
         `latent_image` (scaled in) and `noise_mask` reach the network of an inpainting model only.
         """
@@ -168,6 +171,9 @@ class GuidedDenoiser:
     def _network(self, x: torch.Tensor, sigma: torch.Tensor, batch: list[tuple[int, Entry]]) -> torch.Tensor:
         entries = [entry for _side, entry in batch]
         options = self.model.options
+        if "model_function_wrapper" not in options:  # which may put other vectors in their place
+            for entry in entries:
+                self._check_width(entry)
         inputs: dict[str, Any] = {
             "c_crossattn": _context([entry.vectors for entry in entries], x.shape[0]),
             "control": entries[0].options.get("control"),
@@ -186,6 +192,16 @@ class GuidedDenoiser:
             given = {"input": crops, "timestep": levels, "c": inputs, "cond_or_uncond": sides}
             return cast(torch.Tensor, wrapper(self.apply, given))
         return self.apply(crops, levels, **inputs)
+
+    def _check_width(self, entry: Entry) -> None:
+        given, wanted = entry.vectors.shape[-1], self.model.context_width
+        if wanted is None or given == wanted:
+            return
+        side = "negative" if any(entry is other for other in self._lists[1]) else "positive"
+        raise ConditioningError(
+            f"the {side} conditioning has vectors of {given} numbers, the model reads {wanted}",
+            "Encode the prompt with the CLIP that belongs to the model",
+        )
 
     def _weight(self, entry: Entry, x: torch.Tensor) -> torch.Tensor:
         key = (id(entry), x.shape)

@@ -63,6 +63,13 @@ class Model:
         """Bytes of the network's weights."""
         return self.resident.size
 
+    @property
+    def context_width(self) -> int | None:
+        """How many numbers each vector of the conditioning has that the network attends to; None if it does not say."""
+        config = getattr(self.resident.module, "config", None) or {}
+        width = config.get("cross_attention_dim")
+        return width if isinstance(width, int) else None
+
     def scale_in(self, latent: torch.Tensor) -> torch.Tensor:
         """A latent as files and nodes hold it, in the scale that sampling uses."""
         return latent * self.latent.scale

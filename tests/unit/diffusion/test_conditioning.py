@@ -8,6 +8,7 @@ import torch
 
 from limner.diffusion import conditioning
 from limner.diffusion.conditioning import Conditioning
+from limner.diffusion.errors import ConditioningError
 
 
 def one(value: float, tokens: int = 3, **options: object) -> Conditioning:
@@ -30,6 +31,14 @@ def test_average_pads_and_cuts_the_source() -> None:
     assert options["pooled_output"].tolist() == [[3.5, 3.5]]
     ((vectors, _),) = conditioning.average(one(4, tokens=1), one(2), 0.5)
     assert vectors[0, :, 0].tolist() == [3.0]
+
+
+def test_prompts_of_different_text_encoders_do_not_mix() -> None:
+    wider: Conditioning = [[torch.zeros(1, 3, 5), {}]]
+    with pytest.raises(ConditioningError, match="of 2 and of 5 numbers"):
+        conditioning.concat(one(1), wider)
+    with pytest.raises(ConditioningError, match="of 5 and of 2 numbers"):
+        conditioning.average(wider, one(1), 0.5)
 
 
 def test_average_takes_the_pooled_output_that_is_there() -> None:

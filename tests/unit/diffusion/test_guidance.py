@@ -12,6 +12,7 @@ import torch
 from limner.diffusion import conditioning
 from limner.diffusion.areas import prepare
 from limner.diffusion.conditioning import Conditioning
+from limner.diffusion.errors import ConditioningError
 from limner.diffusion.families.base import LatentFormat
 from limner.diffusion.guidance import Guide, GuidedDenoiser
 from limner.diffusion.model import Model
@@ -225,6 +226,28 @@ def test_a_batch_that_does_not_fit_is_run_in_halves(
         return forward(self, x, *args, **kwargs)
 
     monkeypatch.setattr(Echo, "forward", short)
+    assert torch.allclose(denoise(model, entry(3), entry(1), 2.0), torch.tensor(5.0))
+
+
+def test_conditioning_of_another_text_encoder_is_named(model: Model, network: Echo) -> None:
+    network.config = {"cross_attention_dim": 6}  # type: ignore[assignment]
+    fitting: Conditioning = [[torch.zeros(1, 77, 6), {}]]
+    with pytest.raises(ConditioningError, match="the positive conditioning has vectors of 8 numbers"):
+        denoise(model, entry(3), fitting, 2.0)
+    with pytest.raises(ConditioningError, match=r"negative conditioning .* of 8 numbers, the model reads 6"):
+        denoise(model, fitting, entry(3), 2.0)
+    denoise(model, fitting, entry(3), 1.0)  # where the negative is not read
+
+
+def test_a_wrapper_may_put_other_conditioning_in_its_place(model: Model, network: Echo) -> None:
+    network.config = {"cross_attention_dim": 6}  # type: ignore[assignment]
+
+    def wrapper(apply: Any, given: dict[str, Any]) -> torch.Tensor:
+        inputs = {**given["c"], "c_crossattn": given["c"]["c_crossattn"][..., :6]}
+        replaced: torch.Tensor = apply(given["input"], given["timestep"], **inputs)
+        return replaced
+
+    model.options["model_function_wrapper"] = wrapper
     assert torch.allclose(denoise(model, entry(3), entry(1), 2.0), torch.tensor(5.0))
 
 

@@ -119,6 +119,14 @@ def test_a_size_of_nothing_is_named() -> None:
         run_node(NODES["ImageScaleBy"], image=torch.zeros(1, 8, 8, 3), upscale_method="area", scale_by=0.01)
 
 
+def test_cropping_to_extreme_proportions_keeps_a_row_or_a_column() -> None:
+    tall = torch.arange(9.0).view(1, 9, 1, 1).expand(1, 9, 1, 3)
+    kept = result("ImageScale", image=tall, upscale_method="bilinear", width=64, height=1, crop="center")
+    assert torch.equal(kept, torch.full((1, 1, 64, 3), 4.0))
+    kept = result("ImageScale", image=tall.movedim(1, 2), upscale_method="area", width=1, height=64, crop="center")
+    assert torch.equal(kept, torch.full((1, 64, 1, 3), 4.0))
+
+
 @pytest.mark.parametrize(
     ("node", "inputs"),
     [

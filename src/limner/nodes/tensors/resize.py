@@ -63,6 +63,7 @@ def _center(pixels: Tensor, width: int, height: int) -> Tensor:
     old, new = old_width / old_height, width / height
     x = round((old_width - old_width * (new / old)) / 2) if old > new else 0
     y = round((old_height - old_height * (old / new)) / 2) if old < new else 0
+    x, y = min(x, (old_width - 1) // 2), min(y, (old_height - 1) // 2)  # at least one column and row
     return pixels[..., y : old_height - y, x : old_width - x]
 
 
