@@ -3,6 +3,7 @@
 Marks, each once:
 
 - a widget or `Socket` says the socket type, `Options` more options, `Named` an output's name;
+- `Any` and `object` are the socket that takes anything, `A | B` of sockets is one that takes both;
 - `Presence.OPTIONAL` puts an input into the optional section;
 - a text is a tooltip; a `range` gives bounds and step;
 - `Ge`, `Le`, `Gt`, `Lt`, `Interval`, `MultipleOf` of the package annotated-types, and what pydantic's `Field` makes of
@@ -19,9 +20,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from limner.graph import Presence
 
-from .widgets import Grow, Marker, Named, Options
+from .widgets import Grow, Marker, Named, Options, Socket
 
 PLAIN: Mapping[object, str] = types.MappingProxyType({int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"})
+ANYTHING = (Any, object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,22 @@ def take_apart(annotation: object) -> Declared:
         rest = [member for member in get_args(annotation) if member is not type(None)]
         if len(rest) < len(get_args(annotation)):
             return replace(take_apart(rest[0] if len(rest) == 1 else Union[tuple(rest)]), optional=True)  # noqa: UP007
+        return Declared(annotation, _either(rest))
     if origin in (list, Sequence) and len(get_args(annotation)) == 1:
         inner = take_apart(get_args(annotation)[0])
+        if inner.is_list:
+            raise TypeError("a list of lists is no socket type; a node takes lists of single values")
         if socket_type(inner) is not None:
             return replace(inner, is_list=True)
     return Declared(annotation)
+
+
+def _either(members: Sequence[object]) -> Marker | None:
+    """The socket that takes any of several; None where one of them is none (plain types are widgets)."""
+    markers = [take_apart(member).marker for member in members]
+    if any(type(marker) is not Socket for marker in markers):
+        return None
+    return Socket(",".join(dict.fromkeys(marker.type for marker in markers if marker is not None)))
 
 
 def _marked(inner: Declared, marks: Sequence[object]) -> Declared:
@@ -106,6 +119,8 @@ def socket_type(declared: Declared) -> str | None:
         return declared.marker.type
     if choices_of(declared.base) is not None:
         return "COMBO"
+    if declared.base in ANYTHING:
+        return "*"
     try:
         return PLAIN.get(declared.base)
     except TypeError:

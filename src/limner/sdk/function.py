@@ -11,6 +11,7 @@ from limner.graph import NodeSchema, Presence
 from .context import NodeContext
 from .implementation import Blocked, Result
 from .progress import drive, drive_async
+from .questions import ask
 from .signature import Signature
 
 P = ParamSpec("P")
@@ -108,7 +109,7 @@ class NodeFunction(Generic[P, R]):
     def needs(self, inputs: Mapping[str, object], missing: Sequence[str], context: NodeContext) -> Sequence[str]:
         if self._needs is None:
             return ()
-        return _asked(self._needs, {**inputs, "inputs": inputs, "missing": missing}, context)
+        return ask(self._needs, {**inputs, "inputs": inputs, "missing": missing}, context)
 
     def complaint(
         self, inputs: Mapping[str, object], input_types: Mapping[str, str], context: NodeContext
@@ -117,17 +118,10 @@ class NodeFunction(Generic[P, R]):
         for unfolding in self._unfolding:
             if (wrong := unfolding.complaint(literals, input_types)) is not None:
                 return wrong
-        return None if self._validate is None else _asked(self._validate, inputs, context)
+        return None if self._validate is None else ask(self._validate, inputs, context)
 
     def change_token(self, inputs: Mapping[str, object], context: NodeContext) -> object:
-        return None if self._token is None else _asked(self._token, inputs, context)
-
-
-def _asked(question: Callable[..., R], inputs: Mapping[str, object], context: NodeContext) -> R:
-    """Call it with those of the inputs that it names, and the context where it takes one called `context`."""
-    wanted = inspect.signature(question).parameters
-    given = {name: value for name, value in inputs.items() if name in wanted}
-    return question(**given, **({"context": context} if "context" in wanted else {}))
+        return None if self._token is None else ask(self._token, inputs, context)
 
 
 def _single(signature: Signature) -> frozenset[str]:

@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from limner.graph import Input, Lane, NodeSchema, Output, Presence, Traits
 
 from .function import NeedsCall, NodeFunction
+from .questions import check_names, names_of
 from .signature import Signature, place_of, read_signature
 
 P = ParamSpec("P")
@@ -110,12 +111,17 @@ def node(
         gathered = (*_inputs(where, signature, inputs), *_hidden(hidden))
         unfolds = any(parameter.unfolding is not None for parameter in signature.parameters)
         _check(where, gathered, needs=needs)
+        if not signature.open:
+            known = [entry.name for entry in gathered if entry.presence is not Presence.HIDDEN]
+            check_names(where, "needs", needs, (*known, "inputs", "missing"))
+            check_names(where, "validate", validate, known)
+            check_names(where, "change_token", change_token, known)
         schema = NodeSchema(
             type=type or _joined(function.__name__),
             inputs=gathered,
             outputs=_outputs(where, signature, outputs, names),
             traits=replace(
-                _traits(function, signature, validate, lane),
+                _traits(where, function, signature, validate, lane),
                 output=output_node,
                 volatile=volatile,
                 list_wise=list_wise or any(parameter.is_list for parameter in signature.parameters),
@@ -155,7 +161,15 @@ def _spaced(name: str) -> str:
     return " ".join(part[:1].upper() + part[1:] for part in name.split("_") if part)
 
 
+def _lane(where: str, name: Lane | str) -> Lane:
+    try:
+        return Lane(name)
+    except ValueError:
+        raise TypeError(f"{where}: there is no lane {name!r}; there are {', '.join(Lane)}") from None
+
+
 def _traits(
+    where: str,
     function: Callable[..., object],
     signature: Signature,
     validate: Callable[..., str | None] | None,
@@ -163,12 +177,11 @@ def _traits(
 ) -> Traits:
     """Where it runs, and what it checks itself."""
     waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    named = tuple(inspect.signature(validate).parameters) if validate else ()
     unfolding = tuple(parameter.input.name for parameter in signature.parameters if parameter.unfolding is not None)
     return Traits(
-        lane=Lane(lane or (Lane.ASYNC if waits else Lane.DEVICE)),
+        lane=_lane(where, lane or (Lane.ASYNC if waits else Lane.DEVICE)),
         has_validation=validate is not None or bool(unfolding),
-        validated_inputs=(*(name for name in named if name != "context"), *unfolding),
+        validated_inputs=(*names_of(validate), *unfolding),
     )
 
 

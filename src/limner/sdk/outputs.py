@@ -21,6 +21,7 @@ from limner.graph import Output
 from .annotations import choices_of, socket_type, take_apart
 from .implementation import Blocked, Result
 from .progress import Progress
+from .readable import no_socket, readable
 from .widgets import Named
 
 SERIES = (AsyncGenerator, AsyncIterator, AsyncIterable, Iterator, Iterable)
@@ -35,7 +36,7 @@ def read_outputs(where: str, annotation: object, *, yields: bool) -> tuple[Outpu
     if wanted in ([None], [type(None)]):
         return ()
     if len(wanted) > 1:
-        raise TypeError(f"{where}: it gives one of {wanted}; an output has one type")
+        raise TypeError(f"{where}: it gives {readable(annotation)}; an output has one type")
     if get_origin(wanted[0]) is tuple:
         return tuple(_output(where, number, item) for number, item in enumerate(get_args(wanted[0])))
     if _is_named_tuple(wanted[0]):
@@ -49,6 +50,8 @@ def _given_by(where: str, annotation: object) -> object:
     """What a function that yields gives in the end."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Generator and len(arguments) == 3:
+        if any(member is not Progress for member in _members(arguments[0])):
+            raise TypeError(f"{where}: it yields {readable(arguments[0])}; yield `Progress(value, maximum)`")
         return arguments[2]
     if origin not in SERIES:
         raise TypeError(f"{where}: it yields, so annotate its result `Generator[Progress, None, Image]`, or such")
@@ -74,7 +77,7 @@ def _output(where: str, number: int, annotation: object) -> Output:
     declared = take_apart(wanted[0])
     socket = socket_type(declared) if len(wanted) == 1 else None
     if socket is None:
-        raise TypeError(f"{where}: output {number} has type {annotation!r}, which is no socket type")
+        raise TypeError(f"{where}: output {number}: {no_socket(annotation)}")
     choices = (declared.marker and declared.marker.choices) or tuple(choices_of(declared.base) or ()) or None
     named = declared.named or Named(socket)
     tooltip = (declared.options or {}).get("tooltip")

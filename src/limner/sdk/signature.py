@@ -4,6 +4,7 @@ Rules:
 
 - A parameter is an input of the same name. One annotated `NodeContext` is given the context and is no input.
 - `int`, `float`, `str`, `bool` are widgets; a `Literal` or an enum is a combo; everything else needs a socket type.
+- `A | B` of socket types takes both; `Any` takes anything.
 - `X | None`, or the marker `Presence.OPTIONAL`, puts an input into the optional section; it needs a Python default.
 - A Python default is the widget's default, unless the marker says another or it names a file.
 - A number that nothing more is said of takes every number that the editor can hold: left out, its range is 0 to 2048.
@@ -18,14 +19,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from limner.graph import FileChoices, Input, Output, Presence
 
 from .annotations import Declared, choice_for, choices_of, socket_type, take_apart
 from .context import NodeContext
 from .outputs import read_outputs
+from .readable import no_socket
 from .unfolding import Growing, Unfolding, Variants, element_of, variants_in
+from .widget_checks import check_widget
 from .widgets import Marker
 
 EXACT = 2**53 - 1
@@ -59,6 +62,8 @@ class Signature:
 def read_signature(function: Callable[..., object], *, v3: bool, listed: bool = False) -> Signature:
     """`listed`: what `**inputs` takes is said elsewhere. Raises TypeError where the annotations describe no node."""
     where = place_of(function)
+    if not inspect.isfunction(function):
+        raise TypeError(f"{where} is no function; write `@node` over a `def` or an `async def`")
     hints = _hints(function, where)
     parameters: list[Parameter] = []
     context, is_open = None, False
@@ -69,9 +74,11 @@ def read_signature(function: Callable[..., object], *, v3: bool, listed: bool = 
             growing = None if listed else _open(f"{where}: input '{name}'", name, hints.get(name))
             is_open = growing is None
             parameters += [growing] if growing is not None else []
+        elif name == "self" and name not in hints:
+            raise TypeError(f"{where}: a method cannot be a node; make it a function of the module")
         elif name not in hints:
             raise TypeError(f"{where}: parameter '{name}' has no annotation; say its type, e.g. `{name}: Image`")
-        elif hints[name] is NodeContext:
+        elif hints[name] is NodeContext or set(get_args(hints[name])) == {NodeContext, type(None)}:
             context = name
         else:
             parameters.append(_parameter(f"{where}: input '{name}'", parameter, hints[name], v3=v3))
@@ -85,7 +92,7 @@ def place_of(function: Callable[..., object]) -> str:
     """How messages name a function."""
     code = getattr(function, "__code__", None)
     line = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
-    return f"@node {function.__qualname__}{line}"
+    return f"@node {getattr(function, '__qualname__', function)}{line}"
 
 
 def _yields(function: Callable[..., object]) -> bool:
@@ -131,6 +138,8 @@ def _parameter(where: str, parameter: inspect.Parameter, annotation: object, *, 
 
 
 def _growing(where: str, name: str, element: Declared, *, spread: bool) -> Parameter:
+    if (element.options or {}).get("lazy") or (element.marker and element.marker.options.get("lazy")):
+        raise TypeError(f"{where}: inputs that grow cannot be lazy; name those that are, one parameter each")
     if element.is_list:
         raise TypeError(f"{where}: inputs that grow take one value each; leave the `list[...]` out")
     inner = field_input(where, name, element, inspect.Parameter.empty, v3=False)
@@ -149,16 +158,13 @@ def field_input(where: str, name: str, declared: Declared, default: object, *, v
     """The input that an annotation and a default describe. Raises TypeError."""
     socket = socket_type(declared)
     if socket is None:
-        raise TypeError(
-            f"{where}: its type {declared.base!r} is no socket type; "
-            "use one of limner.sdk, or `Annotated[YourType, Socket('YOUR_TYPE')]`"
-        )
+        raise TypeError(f"{where}: {no_socket(declared.base)}")
     marker = declared.marker or Marker(socket)
     choices = marker.choices or tuple(choices_of(declared.base) or ()) if socket == "COMBO" else None
     if socket == "COMBO" and not choices:
         raise TypeError(f"{where}: a combo without values; give them to Choice, or annotate a Literal or an enum")
     options = _options(where, declared, marker, default, combo_v3=v3 and socket == "COMBO")
-    _check_default(where, options, choices)
+    check_widget(where, declared, socket, options, choices)
     return Input(
         name=name,
         type=socket,
@@ -195,16 +201,3 @@ def _wide(base: object) -> Mapping[str, object]:
     if base is int:
         return {"min": -EXACT, "max": EXACT}
     return {"min": -float(EXACT), "max": float(EXACT), "step": 0.01} if base is float else {}
-
-
-def _check_default(where: str, options: Mapping[str, object], choices: object) -> None:
-    low, high, default = options.get("min"), options.get("max"), options.get("default")
-    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
-        raise TypeError(f"{where}: min {low} is above max {high}")
-    if isinstance(default, int | float):
-        if isinstance(low, int | float) and default < low:
-            raise TypeError(f"{where}: default {default} is below min {low}")
-        if isinstance(high, int | float) and default > high:
-            raise TypeError(f"{where}: default {default} is above max {high}")
-    if isinstance(choices, tuple) and default is not None and not options.get("multiselect") and default not in choices:
-        raise TypeError(f"{where}: default {default!r} is not one of its choices")

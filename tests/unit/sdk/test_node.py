@@ -60,6 +60,10 @@ class Thing:
     """A type of a pack's own."""
 
 
+class Tensor:
+    """By its name the class of torch."""
+
+
 @node(type="Scale", title="Scale Image", category="image", lane="cpu", module="comfy_extras.nodes_x")
 def scale(
     image: Image,
@@ -531,6 +535,55 @@ def lazy(a: Annotated[Image, Options(lazy=True)]) -> Image:
     return a
 
 
+def fractions(a: int) -> Generator[float, None, int]:
+    yield 0.5
+    return a
+
+
+def tensor(a: Tensor) -> Image:
+    return a
+
+
+def bare(a: list) -> Image:  # type: ignore[type-arg]
+    return a
+
+
+def several(a: tuple[Image, ...]) -> Image:
+    return a
+
+
+def nested(a: list[list[int]]) -> int:
+    return 0
+
+
+def no_number(a: int = "3") -> int:  # type: ignore[assignment]
+    return a
+
+
+def half(a: int = 1.5) -> int:  # type: ignore[assignment]
+    return a
+
+
+def switched(a: int = True) -> int:
+    return a
+
+
+def number_for_text(a: str = 3) -> str:  # type: ignore[assignment]
+    return a
+
+
+def another_widget(a: Annotated[str, Int(min=0)]) -> str:
+    return a
+
+
+def standing(a: Annotated[int, Int(step=0)]) -> int:
+    return a
+
+
+def method(self, a: int) -> int:  # type: ignore[no-untyped-def]
+    return a
+
+
 @pytest.mark.parametrize(
     ("function", "says"),
     [
@@ -547,13 +600,25 @@ def lazy(a: Annotated[Image, Options(lazy=True)]) -> Image:
         (upside_down, "min 3 is above max 1"),
         (below, "default 2 is below min 3"),
         (above, "default 4 is above max 3"),
-        (strange_output, "output 0 has type"),
-        (either_output, "an output has one type"),
+        (strange_output, r"output 0: its type dict\[str, int\] is no socket type"),
+        (either_output, r"gives IMAGE \| LATENT; an output has one type"),
         (lazy, "say with `needs` when"),
         (series, r"annotate its result `Generator\[Progress, None, Image\]`"),
         (series_of_progress, "does not say what it gives"),
         (falling, "give a range that rises"),
         (bounded_float, "leaves its bound out"),
+        (fractions, r"yields float; yield `Progress\(value, maximum\)`"),
+        (tensor, "say which: Image, Mask"),
+        (bare, "a list of what"),
+        (several, r"tuple\[IMAGE, ...\] is no socket type; a node takes whole lists as `list"),
+        (nested, "list of lists"),
+        (no_number, "default '3' is no int"),
+        (half, "default 1.5 is no int"),
+        (switched, "default True is no int"),
+        (number_for_text, "default 3 is no str"),
+        (another_widget, r"Int\(...\) is no widget of str"),
+        (standing, "step 0 leads nowhere"),
+        (method, "a method cannot be a node"),
     ],
 )
 def test_a_function_that_is_no_node_is_refused_at_once(function: Any, says: str) -> None:
@@ -561,6 +626,53 @@ def test_a_function_that_is_no_node_is_refused_at_once(function: Any, says: str)
         node(type="X")(function)
     assert function.__name__ in str(caught.value)
     assert f"{Path(__file__).name}:{function.__code__.co_firstlineno}" in str(caught.value)
+
+
+def test_a_class_is_no_node() -> None:
+    with pytest.raises(TypeError, match="Thing is no function; write `@node` over a `def`"):
+        node(Thing)
+
+
+def test_what_asks_of_inputs_names_inputs() -> None:
+    def function(a: int, b: Lazy[Image]) -> Image:
+        return b
+
+    with pytest.raises(TypeError, match="`needs` names 'c', which is no input; it can name a, b, inputs, missing"):
+        node(needs=lambda c: [])(function)
+    with pytest.raises(TypeError, match="`validate` names 'c'"):
+        node(needs=lambda a: [], validate=lambda c: None)(function)
+    with pytest.raises(TypeError, match="`change_token` names 'c'"):
+        node(needs=lambda a: [], change_token=lambda c: None)(function)
+
+
+def test_what_is_not_there_is_none_for_what_asks() -> None:
+    @node(validate=lambda a, mask: f"{a} {mask}", change_token=lambda **inputs: inputs)
+    def careful(a: int, mask: Mask | None = None) -> int:
+        return a
+
+    assert careful.complaint({"a": 1}, {}, RecordingContext()) == "1 None"
+    assert careful.complaint({}, {"a": "INT", "mask": "MASK"}, RecordingContext()) == "None None"
+    assert careful.change_token({"a": 1}, RecordingContext()) == {"a": 1}
+
+
+def test_sockets_that_take_more_than_one_type() -> None:
+    @node
+    def either(a: Image | Mask, b: Any, c: object, d: list[Image | Mask], e: Latent | Mask | None = None) -> Any:
+        return a
+
+    assert [item.type for item in either.schema.inputs] == ["IMAGE,MASK", "*", "*", "IMAGE,MASK", "LATENT,MASK"]
+    assert either.schema.inputs[4].presence is Presence.OPTIONAL
+    assert either.schema.outputs[0].type == "*"
+
+
+def test_the_context_may_be_left_out_where_the_function_is_called() -> None:
+    @node
+    def telling(a: int, context: NodeContext | None = None) -> str:
+        return f"{a} {context.node if context else 'nobody'}"
+
+    assert telling(1) == "1 nobody"
+    assert [item.name for item in telling.schema.inputs] == ["a"]
+    assert run_node(telling, a=1).values == ("1 1",)
 
 
 def test_a_declaration_that_contradicts_the_function_is_refused() -> None:
@@ -575,7 +687,7 @@ def test_a_declaration_that_contradicts_the_function_is_refused() -> None:
         node(type="X", needs=lambda inputs, missing: missing)(function)
     with pytest.raises(TypeError, match="needs `\\*\\*inputs`"):
         node(type="X", inputs=(Input("b", "INT"),))(function)
-    with pytest.raises(ValueError, match="nowhere"):
+    with pytest.raises(TypeError, match="no lane 'nowhere'; there are device, cpu, io, async"):
         node(type="X", lane="nowhere")(function)
 
 

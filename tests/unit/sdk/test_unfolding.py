@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from limner.graph import Input, Presence
-from limner.sdk import Files, Grow, Image, Int, Mask, Options, node
+from limner.sdk import Files, Grow, Image, Int, Lazy, Mask, Options, node
 from limner.sdk.testing import RecordingContext, run_node
 
 
@@ -163,6 +163,10 @@ def lists(**images: list[Image]) -> int:
     return 0
 
 
+def lazily(**images: Lazy[Image]) -> int:
+    return 0
+
+
 def files(how: WithFiles | Fit) -> int:
     return 0
 
@@ -172,6 +176,7 @@ def files(how: WithFiles | Fit) -> int:
     [
         (too_many, "grows from 1 to 101; it can grow from 0 to 100"),
         (lists, "leave the `list"),
+        (lazily, "inputs that grow cannot be lazy"),
         (files, "files of a folder cannot be chosen inside"),
     ],
 )
