@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from limner.comfy.object_info import ObjectInfo
@@ -11,6 +11,7 @@ from limner.files import Folders
 from limner.graph import Catalog, NodeSchema
 from limner.plugins.client import Loaded
 
+from .quarantine import QUARANTINED
 from .schema_cache import cache_for
 
 log = logging.getLogger(__name__)
@@ -30,15 +31,13 @@ class NodeSet:
     """
 
     def __init__(self, folders: Folders, homes: Mapping[str, str], comfyui: Path | None = None) -> None:
-        self._folders, self._homes = folders, homes
+        self._folders, self._homes, self._comfyui = folders, homes, comfyui
         self._cache = cache_for(folders, comfyui)
         self._listeners: list[Callable[[str], None]] = []
-        self._by_host: dict[str, Sequence[NodeSchema]] = {}
-        self._problems: dict[str, Mapping[str, str]] = {}
+        self._by_host: dict[str, list[NodeSchema]] = {}
+        self._problems: dict[str, dict[str, str]] = {}
         self._left_out: dict[str, str] = {}
-        for schema in self._cache.load() or ():
-            name = homes.get(schema.module, SHARED)
-            self._by_host[name] = [*self._by_host.get(name, ()), schema]
+        self._recall()
         self._learn()
 
     def home(self, node_type: str) -> str:
@@ -56,19 +55,20 @@ class NodeSet:
 
     def sources_changed(self) -> None:
         """Files of packs are others than they were: what hosts tell from now on is kept for these."""
-        self._cache = cache_for(self._folders)
+        self._cache = cache_for(self._folders, self._comfyui)
 
     def loaded(self, name: str, loaded: Loaded) -> None:
         """A host has loaded these."""
-        fresh = list(loaded.schemas) != list(self._by_host.get(name, ()))
-        news = fresh or dict(loaded.problems) != self._problems.get(name, {}) or (name == SHARED and self._left_out)
-        self._by_host[name], self._problems[name] = loaded.schemas, dict(loaded.problems)
+        before = list(self._by_host.get(name, ())), self._problems.get(name, {})
+        told = list(loaded.schemas), dict(loaded.problems)
+        self._by_host[name], self._problems[name] = told
+        offered = name == SHARED and bool(self._left_out)
         if name == SHARED:
             self._left_out.clear()  # it has left them out itself
-        if news:
+        if told != before or offered:
             self._learn()
-        if fresh:
-            self._cache.save([schema for schemas in self._by_host.values() for schema in schemas])
+        if told != before:
+            self._keep()
         if name == SHARED:
             log.info("%d node types are ready", len(loaded.schemas))
         else:
@@ -86,9 +86,27 @@ class NodeSet:
         self._problems[name] = {name: reason}
         self._learn()
 
+    def _recall(self) -> None:
+        """What the cache knows."""
+        known = self._cache.load()
+        if known is None:
+            return
+        for schema in known.schemas:
+            name = self._homes.get(schema.module, SHARED)
+            self._by_host.setdefault(name, []).append(schema)
+        for pack, reason in known.problems.items():
+            self._problems.setdefault(self._homes.get(f"{PACKS}{pack}", SHARED), {})[pack] = reason
+
+    def _keep(self) -> None:
+        """Save all that is known of this state of the packs; that one is quarantined may end without another."""
+        absent = {pack: reason for pack, reason in self._absent().items() if not reason.startswith(QUARANTINED)}
+        self._cache.save([schema for schemas in self._by_host.values() for schema in schemas], absent)
+
+    def _absent(self) -> dict[str, str]:
+        return {pack: reason for problems in self._problems.values() for pack, reason in problems.items()}
+
     def _learn(self) -> None:
-        absent = {pack: reason for problems in self._problems.values() for pack, reason in problems.items()}
-        self.catalog = Catalog(self._without_doubles(), {**absent, **self._left_out})
+        self.catalog = Catalog(self._without_doubles(), {**self._absent(), **self._left_out})
         self.object_info = ObjectInfo(self.catalog, self._folders.choices)
 
     def _without_doubles(self) -> Iterable[NodeSchema]:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 AT_IMPORT, IN_A_NODE = 2, 3
 FILE = "quarantine.json"
+QUARANTINED = "it is quarantined"
+"""What every reason begins with."""
 
 
 class Quarantine:
@@ -35,7 +37,7 @@ class Quarantine:
     def reasons(self) -> Mapping[str, str]:
         """The packs that are left out now, with what is said of each. Reads the file anew."""
         return {
-            name: f"it is quarantined, as {entry['reason']}; let it in again with: limner packs enable {name}"
+            name: f"{QUARANTINED}, as {entry['reason']}; let it in again with: limner packs enable {name}"
             for name, entry in self._entries().items()
         }
 

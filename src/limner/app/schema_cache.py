@@ -1,4 +1,4 @@
-"""Node schemas on disk, so that a server knows its nodes before a host has imported them.
+"""Node schemas on disk, and what kept packs from loading: a server knows its nodes before a host has imported them.
 
 The cache belongs to one state of the code: its file's name holds a digest of the names, sizes and times of all source
 files that nodes are read from. File lists are not in it: schemas name folders, which are listed anew each time.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -27,6 +28,13 @@ KEPT = 8
 """Caches of other states of the code that are left lying, for other checkouts and folders of packs."""
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What hosts told of this state of the code: the nodes, and of each pack that does not load, or not whole, why."""
+
+    schemas: list[NodeSchema]
+    problems: Mapping[str, str]
+
+
 def cache_folder() -> Path:
     """`limner` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "limner"
@@ -39,21 +47,21 @@ class SchemaCache:
         self._folder = folder or cache_folder()
         self._path = self._folder / f"schemas-{_digest(sources)}.json"
 
-    def load(self) -> list[NodeSchema] | None:
-        """The schemas that were saved for this state of the code, or None."""
+    def load(self) -> Known | None:
+        """What was saved for this state of the code, or None."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=list[NodeSchema])
+            return msgspec.json.decode(self._path.read_bytes(), type=Known)
         except OSError:
             return None
         except msgspec.MsgspecError as error:
             log.warning("the schema cache %s is damaged and will be written anew: %s", self._path, error)
             return None
 
-    def save(self, schemas: Sequence[NodeSchema]) -> None:
+    def save(self, schemas: Sequence[NodeSchema], problems: Mapping[str, str] = MappingProxyType({})) -> None:
         """Keep these; a disk that cannot be written costs time at the next start, nothing else."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._path, msgspec.json.encode(list(schemas)))
+            write_atomic(self._path, msgspec.json.encode(Known(list(schemas), dict(problems))))
             old = sorted(self._folder.glob("schemas-*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
             for path in old[KEPT:]:
                 path.unlink(missing_ok=True)

@@ -44,12 +44,12 @@ def _known(settings: Settings) -> tuple[Catalog, ListFiles]:
 
     folders = or_bad_input(lambda: prepared_folders(settings))
     cache = cache_for(folders, settings.comfyui)
-    schemas = cache.load()
-    if schemas is not None:
-        return Catalog(schemas), folders.choices
+    known = cache.load()
+    if known is not None:
+        return Catalog(known.schemas), folders.choices
 
     async def work(local: Local) -> Catalog:
-        cache.save(list(local.catalog.values()))
+        cache.save(list(local.catalog.values()), local.catalog.absent)
         return local.catalog
 
     return with_local(settings, work), folders.choices

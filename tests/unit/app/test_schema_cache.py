@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from limner.app.schema_cache import KEPT, SchemaCache
+from limner.app.schema_cache import KEPT, Known, SchemaCache
 from limner.graph import FileChoices, Input, Lane, NodeSchema, Output, Traits
 
 SCHEMAS = [
@@ -35,8 +35,8 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_what_was_saved_is_loaded(source: Path, tmp_path: Path) -> None:
-    SchemaCache([source], tmp_path / "cache").save(SCHEMAS)
-    assert SchemaCache([source], tmp_path / "cache").load() == SCHEMAS
+    SchemaCache([source], tmp_path / "cache").save(SCHEMAS, {"a pack": "it has no nodes"})
+    assert SchemaCache([source], tmp_path / "cache").load() == Known(SCHEMAS, {"a pack": "it has no nodes"})
 
 
 def test_changed_code_has_no_cache(source: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_damaged_cache_counts_as_none_and_can_be_written_anew(source: Path, tm
     file.write_bytes(file.read_bytes()[:-20])
     assert cache.load() is None
     cache.save(SCHEMAS)
-    assert cache.load() == SCHEMAS
+    assert cache.load() == Known(SCHEMAS, {})
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_cache(source: Path, tmp_path: Path) -> None:
