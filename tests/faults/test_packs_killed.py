@@ -57,9 +57,7 @@ def test_killed_at_any_moment(tmp_path: Path, environment: dict[str, str]) -> No
             [*command, "update", "thing"], env=environment, start_new_session=True, stderr=subprocess.DEVNULL
         )
         time.sleep(moment * whole)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill(process)
         mend(places)
         if state(base) != before:
             assert is_whole(places), "it was done, or nothing was"
@@ -68,6 +66,16 @@ def test_killed_at_any_moment(tmp_path: Path, environment: dict[str, str]) -> No
     assert done.returncode == 0, done.stderr
     assert is_whole(places)
     assert [path.name for path in (base / "user" / "limner").iterdir()] == ["packages"], "nothing is left lying"
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """It, and what it has started; until none of them can write any more."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for _ in range(200):  # where nobody buries the dead, they count on
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
 
 
 def is_whole(places: Places) -> bool:

@@ -19,24 +19,30 @@ def unfinished_prefix() -> str:
     return f".{os.getpid()}-"
 
 
-def clear_leftovers(folders: Iterable[Path]) -> int:
-    """Delete the unfinished files of processes that are gone, in these folders and below; how many there were."""
+def clear_leftovers(folders: Iterable[Path], *, age: float = AGE_SECONDS, below: bool = True) -> int:
+    """Delete the unfinished files of processes that are gone, in these folders (and `below`); how many there were.
+
+    `age`: seconds for which nobody has touched them. A caller whose lock keeps others from writing there needs none.
+    """
     cleared, now = 0, time.time()
     for folder in folders:
-        for root, _, names in os.walk(folder):
+        for root, inner, names in os.walk(folder):
+            if not below:
+                inner.clear()
             for name in names:
                 found = _UNFINISHED.fullmatch(name)
-                if found is None or _lives(int(found[1])):
+                if found is None or process_lives(int(found[1])):
                     continue
                 with contextlib.suppress(OSError):
                     path = os.path.join(root, name)
-                    if now - os.stat(path).st_mtime > AGE_SECONDS:
+                    if now - os.stat(path).st_mtime >= age:
                         os.unlink(path)
                         cleared += 1
     return cleared
 
 
-def _lives(process: int) -> bool:
+def process_lives(process: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -82,8 +82,8 @@ def lock_of(folder: Path, *, shared: bool = False) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def checked_name(name: str) -> str:
-    """A name that a pack's folder or file may have. Raises `BadSource`."""
+def checked_name(name: str, remedy: str = "Name it with --name") -> str:
+    """A name that a pack's folder or file may have. Raises `BadSource`, with the remedy."""
     plain = name.removesuffix(".py")
     wrong = (
         not plain
@@ -93,5 +93,5 @@ def checked_name(name: str) -> str:
         or re.search(r'[\x00-\x1f/\\:*?"<>|]', name) is not None
     )
     if wrong:
-        raise BadSource(f"{name!r} is no name for a pack", "Name it with --name: letters, digits, dots, - and _")
+        raise BadSource(f"{name!r} is no name for a pack", f"{remedy}: letters, digits, dots, - and _")
     return name

@@ -110,7 +110,7 @@ and save that file: the nodes change in the editor at once. Their tests are in `
 
 def scaffold(folder: Path, name: str) -> list[Path]:
     """Write a pack of this name into the folder; gives its files. Raises PackProblem."""
-    target = folder / checked_name(name)
+    target = folder / checked_name(name, "Choose another")
     if target.exists():
         raise PackExists(f"{target} is there already", "Choose another name")
     words = [word for word in re.split(r"[^0-9A-Za-z]+", name) if word]

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from limner.files import write_atomic
+from limner.files import clear_leftovers, write_atomic
 
 from .errors import Busy
 from .places import DISABLED, Places, lock_of
@@ -147,8 +147,10 @@ def _clear(places: Places) -> None:
     for folder in places.packs:
         for left in folder.glob(f".limner-*{DISABLED}"):
             remove(left)
-    with suppress(OSError):
-        places.changing.rmdir()
+    clear_leftovers((places.changing, *places.packs), age=0, below=False)
+    for empty in (places.changing, places.packages):
+        with suppress(OSError):
+            empty.rmdir()
 
 
 def recover(places: Places) -> None:

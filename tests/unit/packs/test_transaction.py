@@ -116,9 +116,44 @@ def test_a_kill_at_any_step_is_mended_by_whoever_comes_next(step: int, base: Pat
     found = state(base)
     assert not places.journal.exists() and not places.staging.exists()
     if step < STEPS:
-        assert {name: text for name, text in found.items() if not name.startswith("user")} == before
+        assert {name: text for name, text in found.items() if name not in ("user", "user/limner")} == before
     else:
         assert found["custom_nodes/old/a.py"] == "new", "it was done, and only the tidying up was not"
+
+
+WRITING = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from limner.files import atomic
+from tests.unit.packs.test_transaction import at_work, places_of, planned
+
+left, replace = int(sys.argv[2]), os.replace
+
+def put(source, target):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), 9)
+    replace(source, target)
+
+atomic.os.replace = put
+with at_work(places_of(Path(sys.argv[1]))) as places:
+    planned(places).commit()
+"""
+WRITTEN = 4
+"""The journal, two texts, the journal again."""
+
+
+@pytest.mark.parametrize("file", range(WRITTEN))
+def test_a_kill_in_the_middle_of_a_file_leaves_no_half_of_it(file: int, base: Path) -> None:
+    before, places = state(base), places_of(base)
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", WRITING, str(base), str(file), str(root)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert list(base.rglob(".*.part")), "it was killed before the file had its name"
+    mend(places)
+    assert {name: text for name, text in state(base).items() if name not in ("user", "user/limner")} == before
 
 
 def test_what_is_in_the_way_is_not_overwritten(base: Path) -> None:
