@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from limner.comfy.manifest import Manifest, read_manifest
+from limner.comfy.manifest import Manifest, private_name, read_manifest
 from limner.comfy.packs_imports import find_packs, pack_name
 from limner.executors.process import CannotStart
 from limner.files import Folders
@@ -18,6 +17,7 @@ from limner.plugins.environment import (
     EnvironmentProblem,
     Wanted,
     built,
+    interpreter,
     is_built,
     overlay_of_this_process,
     requirements_of,
@@ -51,10 +51,21 @@ class OwnHost:
         return f"custom_nodes.{self.name}"
 
     @property
+    def environment(self) -> Path:
+        """The folder of its environment."""
+        return self.private / "environment"
+
+    @property
     def wanted(self) -> Wanted:
         said = self.manifest.requirements
         requirements = requirements_of(self.path) if said is None else said
         return Wanted(requirements, self.manifest.python)
+
+    @property
+    def lock(self) -> str:
+        """The exact versions that stand beside its code; empty where none do."""
+        file = self.path / LOCK
+        return file.read_text("utf-8") if file.is_file() else ""
 
     def variables(self) -> dict[str, str]:
         """The environment variables of its process."""
@@ -67,7 +78,7 @@ def own_hosts(folders: Folders) -> list[OwnHost]:
     for path in find_packs(folders.model_folder("custom_nodes").paths):
         if is_isolated(path):
             name = pack_name(path)
-            private = folders.user / "limner" / "packs" / re.sub(r"[^\w.-]", "_", name)
+            private = folders.user / "limner" / "packs" / private_name(name)
             found.append(OwnHost(name, path, read_manifest(path), private))
     return found
 
@@ -95,14 +106,19 @@ def own_command(host: OwnHost, settings: Settings) -> Callable[[], Awaitable[Seq
     return command
 
 
+def environment_of(host: OwnHost) -> Path | None:
+    """The Python of its environment; None where that is not made yet, or not of what is wanted now."""
+    there = is_built(host.environment, host.wanted, overlay_of_this_process(), host.lock)
+    return interpreter(host.environment) if there else None
+
+
 def _prepared(host: OwnHost) -> Path:
-    overlay, folder = overlay_of_this_process(), host.private / "environment"
+    overlay, folder = overlay_of_this_process(), host.environment
     for value in host.variables().values():
         Path(value).mkdir(parents=True, exist_ok=True)
-    if not is_built(folder, host.wanted, overlay):
+    if not is_built(folder, host.wanted, overlay, host.lock):
         log.info("making the environment of %s", host.name)
-    lock = host.path / LOCK
-    return built(folder, host.wanted, overlay, lock.read_text("utf-8") if lock.is_file() else "")
+    return built(folder, host.wanted, overlay, host.lock)
 
 
 def _command(python: Path, settings: Settings, role: Role) -> Sequence[str]:

@@ -24,6 +24,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,6 +95,11 @@ def read_manifest(pack: Path) -> Manifest:
         requirements=_texts(said["requirements"], "requirements", where) if "requirements" in said else None,
         permissions=_permissions(said["permissions"], where) if "permissions" in said else None,
     )
+
+
+def private_name(pack: str) -> str:
+    """The folder, among those of the packs with hosts of their own, that a pack of this name keeps its things in."""
+    return re.sub(r"[^\w.-]", "_", pack)
 
 
 def declared_lanes(pack: Path) -> Lanes:

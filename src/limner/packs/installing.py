@@ -72,7 +72,7 @@ def install(
         before = set(requirements.pins_of(places, records.packages))
         outcomes = []
         for wish, fetched in new:
-            isolated = _isolated(fetched.path) if wish.isolate is None else wish.isolate
+            isolated = isolated_by_itself(fetched.path) if wish.isolate is None else wish.isolate
             decided = {} if wish.isolate is None else {"isolate": wish.isolate}
             records = records.having(fetched.plain_name, **_record(fetched), **decided)
             if fetched.path.parent != places.home:
@@ -163,7 +163,8 @@ def _record(fetched: Fetched) -> dict[str, object]:
     }
 
 
-def _isolated(pack: Path) -> bool:
+def isolated_by_itself(pack: Path) -> bool:
+    """Whether it says that it wants a host of its own. Raises PackProblem for a manifest that is none."""
     try:
         return read_manifest(pack).isolate
     except ValueError as error:

@@ -13,6 +13,7 @@
     requirements = ["color-matcher"]
 
 `packages` are what the packs that share a host have beyond Limner's own; an isolated pack has its own `environment`.
+The latter can also be written into a `requirements.lock` beside the pack's code (`pin`), to be given away with it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from limner import __version__
+from limner.comfy.manifest import private_name, read_manifest
 from limner.comfy.packs_versions import digest
+from limner.files import write_atomic
+from limner.plugins.environment import Wanted, is_built, overlay_of_this_process, requirements_in
 
 from . import requirements
 from .errors import BadSource
@@ -92,17 +96,36 @@ def _entry(pack: InstalledPack, environments: Path) -> dict[str, Any]:
         "digest": digest(pack.path),
         "isolate": pack.isolated or None,
         "requirements": list(requirements.wanted_by(pack.path)),
-        "environment": _environment(pack, environments) if pack.isolated else None,
+        "environment": list(_environment(pack, environments)) if pack.isolated else None,
     }
     return {"name": pack.name, **{key: value for key, value in known.items() if value not in (None, "")}}
 
 
-def _environment(pack: InstalledPack, environments: Path) -> list[str]:
-    """What an isolated pack's environment holds: as it was built, or else as it would be."""
-    for file in (pack.path / ENVIRONMENT_LOCK, environments / pack.name / "environment" / ENVIRONMENT_LOCK):
-        if file.is_file():
-            return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
-    return list(requirements.check_alone(pack.name, requirements.wanted_by(pack.path)))
+def pin(pack: InstalledPack, environments: Path) -> Path:
+    """Write the exact versions of a pack's own environment beside its code, where they are obeyed; gives the file.
+
+    Raises `BadSource` for a pack that is a single file, `Clash` where its requirements cannot be met.
+    """
+    if not pack.path.is_dir():
+        raise BadSource(f"{pack.name} is a single file, beside which nothing can lie", "Make a folder of it")
+    file = pack.path / ENVIRONMENT_LOCK
+    versions = _built(pack, environments) or requirements.alone(pack.name, pack.path)
+    write_atomic(file, "".join(f"{line}\n" for line in versions).encode())
+    return file
+
+
+def _environment(pack: InstalledPack, environments: Path) -> Sequence[str]:
+    """What an isolated pack's environment holds: as is written beside its code, as it was built, or as it would be."""
+    beside = requirements_in(pack.path / ENVIRONMENT_LOCK)
+    return beside or _built(pack, environments) or requirements.alone(pack.name, pack.path)
+
+
+def _built(pack: InstalledPack, environments: Path) -> Sequence[str]:
+    """What is in its environment; nothing where that was made for other requirements, or not at all."""
+    folder = environments / private_name(pack.name) / "environment"
+    wanted = Wanted(tuple(requirements.wanted_by(pack.path)), read_manifest(pack.path).python)
+    there = is_built(folder, wanted, overlay_of_this_process())
+    return requirements_in(folder / ENVIRONMENT_LOCK) if there else ()
 
 
 def _wish(table: Mapping[str, Any]) -> Wish:

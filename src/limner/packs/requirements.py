@@ -23,9 +23,11 @@ from limner.comfy.manifest import read_manifest
 from limner.plugins.environment import (
     EnvironmentProblem,
     Overlay,
+    Wanted,
     compiled,
     has,
     overlay_of_this_process,
+    pins_for,
     requirements_of,
     run_uv,
 )
@@ -69,11 +71,10 @@ def settled(
         if stays and pack.enabled and pack.managed and not pack.isolated:
             wanted[pack.name] = wanted_by(pack.path)
     for name, (path, isolated) in changing.items():
-        lines = wanted_by(path)
         if isolated:
-            check_alone(name, lines)
+            alone(name, path)
         else:
-            wanted[name] = lines
+            wanted[name] = wanted_by(path)
     return laid_out(places, change, resolve(wanted, tuple(changing), pins))
 
 
@@ -92,14 +93,14 @@ def resolve(wanted: Mapping[str, Sequence[str]], new: Sequence[str] = (), pins: 
         raise _explained(wanted, new, overlay, error) from error
 
 
-def check_alone(name: str, lines: Sequence[str]) -> tuple[str, ...]:
-    """Exact versions of what a pack has in an environment of its own. Raises `Clash` where there are none."""
-    if not lines:
-        return ()
+def alone(name: str, pack: Path) -> tuple[str, ...]:
+    """Exact versions of what a pack would have in an environment of its own. Raises `Clash` where there are none."""
+    lines, python = wanted_by(pack), read_manifest(pack).python
     try:
-        return tuple(compiled(lines, (), Path(sys.executable)).splitlines())
+        pins = pins_for(Wanted(tuple(lines), python), overlay_of_this_process())
     except EnvironmentProblem as error:
         raise Clash(f"the requirements of {name} cannot be met: {_short(error)}", "Change its requirements") from error
+    return tuple(line for line in map(str.strip, pins.splitlines()) if line)
 
 
 def laid_out(places: Places, change: Change, pins: Sequence[str]) -> str:

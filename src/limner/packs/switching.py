@@ -50,7 +50,7 @@ def isolate(places: Places, pack: InstalledPack, *, isolated: bool = True) -> No
             packages = requirements.settled(places, change, {pack.name: (pack.path, isolated)})
             records = replace(records, packages=packages)
         elif isolated:
-            requirements.check_alone(pack.name, requirements.wanted_by(pack.path))
+            requirements.alone(pack.name, pack.path)
         change.write(folder / RECORDS, records.written())
         change.commit()
     requirements.tidy(places, read_records(places.home).packages)

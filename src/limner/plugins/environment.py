@@ -36,6 +36,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from limner.files.leftovers import process_lives
+
 LOCK = "requirements.lock"
 DESCRIPTION = "limner.json"
 BEHIND = "zz_limner.pth"
@@ -122,13 +124,15 @@ def interpreter(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def is_built(folder: Path, wanted: Wanted, overlay: Overlay) -> bool:
-    """Whether the environment there is what is wanted now."""
+def is_built(folder: Path, wanted: Wanted, overlay: Overlay, lock: str = "") -> bool:
+    """Whether the environment there is what is wanted now, at the versions of the `lock` where there is one."""
     try:
         described = json.loads((folder / DESCRIPTION).read_bytes())
+        there = (folder / LOCK).read_text("utf-8") if lock.strip() else lock
     except (OSError, ValueError):
         return False
-    return bool(described == _description(wanted, overlay) and interpreter(folder).exists())
+    same = described == _description(wanted, overlay) and there.split() == lock.split()
+    return bool(same and interpreter(folder).exists())
 
 
 def built(folder: Path, wanted: Wanted, overlay: Overlay, lock: str = "") -> Path:
@@ -137,12 +141,12 @@ def built(folder: Path, wanted: Wanted, overlay: Overlay, lock: str = "") -> Pat
     `lock` holds exact versions (`name==1.0` a line) to take in place of a new resolution. Blocks for as long as uv
     takes. Raises EnvironmentProblem.
     """
-    if is_built(folder, wanted, overlay):
+    if is_built(folder, wanted, overlay, lock):
         return interpreter(folder)
     shares = _shares(wanted.python, overlay)
-    known = lock or _locked(folder, wanted)
+    known = lock if lock.strip() else _locked(folder, wanted)
     building = folder.with_name(f".{folder.name}.building-{os.getpid()}")
-    shutil.rmtree(building, ignore_errors=True)
+    _clear(folder)
     try:
         building.parent.mkdir(parents=True, exist_ok=True)
         python = str(overlay.python) if shares else wanted.python
@@ -180,6 +184,12 @@ def install_into(folder: Path, pins: Sequence[str], python: Path) -> None:
     """Install these, without what they require, into a folder that this Python can be told of. EnvironmentProblem."""
     command = ["pip", "install", "--quiet", "--no-deps", "--python", str(python), "--target", str(folder), "-r", "-"]
     run_uv(command, "it cannot be installed", text="\n".join(pins))
+
+
+def pins_for(wanted: Wanted, overlay: Overlay) -> str:
+    """What an environment for this would hold, as lines of exact versions. Raises EnvironmentProblem."""
+    shares = _shares(wanted.python, overlay)
+    return resolved(wanted, overlay, overlay.python if shares else Path(wanted.python), shares=shares)
 
 
 def _check(line: str) -> None:
@@ -225,6 +235,14 @@ def _lay_over(folder: Path, overlay: Overlay, *, shares: bool) -> None:
         (packages / BEHIND).write_text("\n".join([str(overlay.code), *behind]) + "\n")
     for packages in folder.glob("Lib/site-packages"):
         (packages / BEHIND).write_text("\n".join([str(overlay.code), *behind]) + "\n")
+
+
+def _clear(folder: Path) -> None:
+    """Delete what processes that were killed have left beside it: half an environment, which may be large."""
+    for left in folder.parent.glob(f".{folder.name}.*-*"):
+        maker = left.name.rpartition("-")[2]
+        if maker.isdigit() and (int(maker) == os.getpid() or not process_lives(int(maker))):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _put(building: Path, folder: Path) -> None:

@@ -18,14 +18,16 @@ from limner.packs.errors import BadSource, Clash, PackExists, PackProblem, Unkno
 from limner.packs.in_use import PackagesInUse
 from limner.packs.installed import find, installed
 from limner.packs.installing import Outcome, Wish, install, remove
-from limner.packs.lockfile import locked, read_lock
+from limner.packs.lockfile import locked, pin, read_lock
 from limner.packs.places import Places
 from limner.packs.records import read_records
 from limner.packs.registry import Registry
 from limner.packs.sources import source_of
 from limner.packs.switching import disable, enable, isolate
-from limner.packs.updating import Updated, update
+from limner.packs.updating import Updated, can_update, update
+from limner.plugins.environment import Wanted, built, overlay_of_this_process
 from tests.support.pack_sources import FakeRegistry, commit, fake_registry, git, pack, repository, zipped
+from tests.support.wheels import wheel
 
 NOWHERE = Registry("http://127.0.0.1:9")
 
@@ -321,6 +323,59 @@ def test_a_lock_brings_the_same_again(places: Places, packs: Path, shop: Path, t
     (packs / "other" / "__init__.py").write_text("# another")
     with pytest.raises(BadSource, match="other is not what was locked"):
         install(places, lock.wishes, NOWHERE, quiet, lock.packages)
+
+
+def test_a_pack_is_given_away_with_the_versions_that_it_works_with(
+    places: Places, packs: Path, shop: Path, tmp_path: Path
+) -> None:
+    thing = pack(places.home, "thing", requirements__txt="gadget<2")
+    file = pin(find(places, "thing"), tmp_path / "environments")
+    assert (file, file.read_text()) == (thing / "requirements.lock", "gadget==1.0\n")
+    got(places, thing, isolated=True)
+    assert '"gadget==1.0"' in locked(places, tmp_path / "environments")[0]
+    (places.home / "one.py").write_text("")
+    with pytest.raises(BadSource, match="one is a single file"):
+        pin(find(places, "one"), tmp_path / "environments")
+    pack(places.home, "bad", requirements__txt="nowhere")
+    with pytest.raises(Clash, match="requirements of bad cannot be met"):
+        pin(find(places, "bad"), tmp_path / "environments")
+
+
+def test_what_a_lock_holds_is_what_the_environment_was_built_with(
+    places: Places, packs: Path, shop: Path, tmp_path: Path
+) -> None:
+    got(places, pack(packs, "own thing", requirements__txt="gadget<2"), isolated=True)
+    environments = tmp_path / "environments"
+    overlay = overlay_of_this_process()
+    built(environments / "own_thing" / "environment", Wanted(("gadget<2",)), overlay, lock="gadget==1.0")
+    wheel(shop, "gadget", "1.5", {"gadget.py": ""})
+    assert pin(find(places, "own thing"), environments).read_text() == "gadget==1.0\n"
+    (places.home / "own thing" / "requirements.txt").write_text("gadget")
+    assert pin(find(places, "own thing"), environments).read_text() == "gadget==2.0\n", "it was built for others"
+
+
+def test_an_update_follows_what_the_pack_says_unless_its_user_decided(places: Places, packs: Path, shop: Path) -> None:
+    folder = pack(packs, "thing", requirements__txt="gadget<2")
+    got(places, folder)
+    assert not find(places, "thing").isolated
+    pin(find(places, "thing"), places.work)
+    pack(packs, "thing", 2, limner__toml="isolate = true", requirements__txt="gadget>=2")
+    updated(places, "thing")
+    assert find(places, "thing").isolated
+    assert requirements.pins_of(places, read_records(places.home).packages) == (), "it has an environment of its own"
+    assert not (places.home / "thing" / "requirements.lock").exists(), "it was of other requirements"
+    isolate(places, find(places, "thing"), isolated=False)
+    pack(packs, "thing", 3)
+    updated(places, "thing")
+    assert not find(places, "thing").isolated
+
+
+def test_what_can_be_updated(places: Places, packs: Path, shop: Path) -> None:
+    got(places, pack(packs, "thing"), pack(packs, "off"))
+    got(places, pack(places.home, "mine"))
+    pack(places.home, "unknown")
+    disable(places, find(places, "off"))
+    assert [pack.name for pack in installed(places) if can_update(places, pack)] == ["thing"]
 
 
 def test_what_is_no_lock(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from limner.plugins.environment import (
     built,
     is_built,
     overlay_of_this_process,
+    pins_for,
     requirements_in,
 )
 from tests.support.wheels import wheel
@@ -86,8 +88,30 @@ def test_what_was_resolved_is_taken_again(shop: Path, overlay: Overlay, tmp_path
 def test_a_lock_is_obeyed(shop: Path, overlay: Overlay, tmp_path: Path) -> None:
     for version in ("1.0", "2.0"):
         wheel(shop, "gadget", version, {"gadget.py": f"N = {version}\n"})
-    python = built(tmp_path / "environment", Wanted(("gadget",)), overlay, lock="gadget==1.0\n")
+    folder, wanted, lock = tmp_path / "environment", Wanted(("gadget",)), "gadget==1.0\n"
+    python = built(folder, wanted, overlay, lock)
     assert says(python, "import gadget; print(gadget.N)") == "1.0"
+    assert is_built(folder, wanted, overlay, lock) and is_built(folder, wanted, overlay)
+    assert not is_built(folder, wanted, overlay, "gadget==2.0\n"), "another lock is another environment"
+    assert says(built(folder, wanted, overlay, "gadget==2.0\n"), "import gadget; print(gadget.N)") == "2.0"
+
+
+def test_what_a_killed_build_has_left_is_cleared(shop: Path, overlay: Overlay, tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, other = (tmp_path / f".environment.building-{number}" for number in (dead.pid, os.getppid()))
+    for folder in (left, other):
+        (folder / "lib").mkdir(parents=True)
+    built(tmp_path / "environment", Wanted(), overlay)
+    assert not left.exists()
+    assert other.exists(), "somebody who lives is at it"
+
+
+def test_versions_are_known_without_an_environment(shop: Path, overlay: Overlay) -> None:
+    wheel(shop, "gadget", "2.0", {"gadget.py": ""}, ["shared-thing>=1"])
+    wheel(shop, "shared_thing", "1.0", {})
+    wheel(shop, "shared_thing", "2.0", {})
+    assert pins_for(Wanted(("gadget",)), overlay).split() == ["gadget==2.0", "shared-thing==1.0"]
 
 
 @pytest.mark.parametrize(

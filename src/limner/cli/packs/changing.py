@@ -33,7 +33,9 @@ def new(
         home.mkdir(parents=True, exist_ok=True)
         for file in scaffold(home, name):
             output().print(str(file), markup=False)
-    errors().print("Try it with: limner serve --reload", style="dim")
+    _say("Its nodes are in nodes.py; each time that it is saved they are loaded anew by: limner serve --reload")
+    if folder is not None:
+        _say(f"Have it loaded from there with: limner packs install {folder / name}")
 
 
 @with_places
@@ -102,6 +104,7 @@ def update(
     """Bring packs up to date from where they came: all that are named, or nothing at all."""
     from limner.packs.installed import find, installed
     from limner.packs.registry import Registry
+    from limner.packs.updating import can_update
     from limner.packs.updating import update as do_update
 
     if bool(names) == everything:
@@ -109,7 +112,9 @@ def update(
     with working(settings) as places:
         chosen = [find(places, name) for name in names or ()]
         if everything:
-            chosen = [pack for pack in installed(places) if pack.enabled and pack.source is not None]
+            chosen = [pack for pack in installed(places) if can_update(places, pack)]
+            if not chosen:
+                _say("Nothing here came from elsewhere, so there is nothing to update.")
         for told in do_update(places, chosen, Registry(settings.pack_registry), say, ref):
             news = (
                 f"{told.before or 'as it was'} -> {told.after or 'as it is there'}" if told.changed else "nothing new"
@@ -174,23 +179,48 @@ def isolate(
 
 @with_places
 def lock(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Packs beside whose code the versions of their own environments are written."),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Write there; packs.lock in the base directory without it.")
     ] = None,
     *,
     settings: Settings,
 ) -> None:
-    """Write down exactly which packs and packages there are; `limner packs install packs.lock` has them again."""
-    from limner.files import write_atomic
-    from limner.packs.lockfile import FILE, locked
+    """Write down the exact versions of all packs and packages in packs.lock, which `limner packs install` takes.
 
+    With names: write what the environment of each of these packs holds into a requirements.lock beside its code. It is
+    obeyed when that environment is made, here or wherever the pack is installed.
+    """
+    from limner.files import write_atomic
+    from limner.packs.installed import find
+    from limner.packs.lockfile import FILE, locked, pin
+
+    if names and to is not None:
+        raise BadInput("--to is for the lock of all packs", "Leave it out, or the names")
     folders = folders_of(settings)
+    environments = folders.user / "limner" / "packs"
     with working(settings) as places:
-        text, unknown = locked(places, folders.user / "limner" / "packs")
+        if names:
+            for pack in [find(places, name) for name in names]:
+                written = or_bad_input(lambda pack=pack: pin(pack, environments))  # type: ignore[misc]
+                output().print(str(written), markup=False)
+                if not pack.isolated:
+                    _shares(pack.name)
+            return
+        text, unknown = locked(places, environments)
     target = to or folders.base / FILE
     or_bad_input(lambda: write_atomic(target, text.encode()))
     output().print(str(target), markup=False)
     for pack in unknown:
-        errors().print(
-            f"Nobody knows where {pack.name} came from: take it along yourself", style="yellow", markup=False
-        )
+        _say(f"Nobody knows where {pack.name} came from: take it along yourself", "yellow")
+
+
+def _shares(name: str) -> None:
+    _say(f"{name} shares a host: this holds once it has its own, by: limner packs isolate {name}", "yellow")
+
+
+def _say(text: str, style: str = "dim") -> None:
+    errors().print(text, style=style, markup=False)
