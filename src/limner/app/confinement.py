@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from limner.comfy.manifest import Permissions
 from limner.files import Folders, UnknownFolder
 from limner.plugins import landlock, seccomp
 from limner.plugins.shared import FOLDER_VARIABLE, MEMORY
@@ -42,6 +43,15 @@ def environment(private: Path) -> dict[str, str]:
         "MPLCONFIGDIR": f"{cache}/matplotlib",
         "NUMBA_CACHE_DIR": f"{cache}/numba",
     }
+
+
+def not_enforced(permissions: Permissions) -> list[str]:
+    """What a pack with these permissions is not kept from on this system."""
+    told = [] if landlock.version() else ["reading and writing elsewhere"]
+    if not seccomp.is_there():
+        told += [] if permissions.network else ["the network"]
+        told += [] if permissions.subprocess else ["starting programs"]
+    return told
 
 
 def confine(role: Role, settings: Settings) -> None:

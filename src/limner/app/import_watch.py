@@ -24,6 +24,7 @@ CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.syml
 PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
 NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request", "http.client.connect")
 UNREAL = ("/dev/", "/proc/")
+LIMNER = "limner."
 
 
 class ImportWatch:
@@ -190,11 +191,17 @@ def _callables() -> Iterator[tuple[str, object]]:
         for key, value in list(vars(module).items()):
             if callable(value):
                 yield f"{name}.{key}", value
-            if isinstance(value, type) and getattr(value, "__module__", None) == name:
+            if isinstance(value, type) and _shown_as_its(name, value):
                 for inner, held in list(vars(value).items()):
                     plain = held.__func__ if isinstance(held, staticmethod | classmethod) else held
                     if callable(plain) or isinstance(plain, property):
                         yield f"{name}.{key}.{inner}", plain
+
+
+def _shown_as_its(module: str, kind: type) -> bool:
+    """Whether the class is the module's own; one of Limner's is that of the module of ComfyUI that it is found in."""
+    own = str(getattr(kind, "__module__", ""))
+    return own == module or (own.startswith(LIMNER) and not module.startswith(LIMNER))
 
 
 def _file_of(value: Any) -> str:

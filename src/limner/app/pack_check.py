@@ -73,7 +73,7 @@ def check(pack: Path, base: Path, refused: str) -> r.Report:
         replaced=[name for name in nodes if name in library],
         routes=_routes(),
         problems=[problem.message for problem in loaded.problems],
-        traceback=next((problem.traceback for problem in loaded.problems if problem.traceback), ""),
+        traceback=next((_inside(problem.traceback, pack) for problem in loaded.problems if problem.traceback), ""),
         missing=[r.Missing(item.name, item.known, item.places) for item in missing(pack)],
         doings=list(watch.found),
         patches=watch.patches(),
@@ -81,6 +81,13 @@ def check(pack: Path, base: Path, refused: str) -> r.Report:
         requirements=_requirements(pack),
         refused=refused,
     )
+
+
+def _inside(trace: str, pack: Path) -> str:
+    """A traceback from the pack's first line on."""
+    head, *lines = trace.splitlines()
+    first = next((number for number, line in enumerate(lines) if f'File "{pack}' in line), 0)
+    return "\n".join([head, *lines[first:]])
 
 
 def _routes() -> int:

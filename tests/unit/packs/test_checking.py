@@ -11,6 +11,8 @@ import pytest
 from limner.packs.checking import check
 from limner.packs.errors import PackProblem
 from limner.packs.report import Doing, Patch
+from limner.plugins.environment import Wanted, built, overlay_of_this_process
+from tests.support.wheels import wheel
 
 DOES = """
 import os, subprocess, socket, sys, threading
@@ -129,11 +131,25 @@ def test_what_does_not_load_is_told_with_its_place(pack: Path) -> None:
     report = check(pack)
     assert not report.loads
     assert report.problems == ["ModuleNotFoundError: No module named 'no_such_module'"]
-    assert '__init__.py", line 3' in report.traceback
+    head, first, *_ = report.traceback.splitlines()
+    assert head.startswith("Traceback"), report.traceback
+    assert f'File "{pack / "__init__.py"}", line 3' in first, "it begins in the pack, where the author knows it"
     assert report.seconds >= 0.2
 
 
 def test_a_pack_that_ends_its_process_is_said(pack: Path) -> None:
-    (pack / "__init__.py").write_text("import os\nos._exit(7)\n")
-    with pytest.raises(PackProblem, match="busy ended its process with status 7"):
+    (pack / "__init__.py").write_text("import os, sys\nprint(__file__, file=sys.stderr, flush=True)\nos._exit(7)\n")
+    with pytest.raises(PackProblem, match=f"busy ended its process with status 7 .*: {pack}/__init__.py"):
         check(pack)
+
+
+def test_it_is_imported_by_the_python_of_its_environment(pack: Path, tmp_path: Path) -> None:
+    wheel(tmp_path / "shop", "gadget", "1.0", {"gadget.py": ""})
+    overlay = overlay_of_this_process()
+    python = built(tmp_path / "environment", Wanted((str(next((tmp_path / "shop").iterdir())),)), overlay)
+    (pack / "requirements.txt").write_text("gadget\n")
+    (pack / "__init__.py").write_text("import gadget\nNODE_CLASS_MAPPINGS = {}\n")
+    assert "gadget" in " ".join(check(pack).problems)
+    report = check(pack, python=python)
+    assert not any("gadget" in problem for problem in report.problems), report.problems
+    assert [wanted.met for wanted in report.requirements] == [True]
