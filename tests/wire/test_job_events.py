@@ -93,6 +93,28 @@ async def test_a_job_s_events_are_streamed_to_its_end(served: Serving) -> None:
     assert [event["id"] for event in rest] == [event["id"] for event in again if event["id"] > middle]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [("/jobs/cancel", "job_ids"), ("/queue", "delete"), ("/queue/clear", ""), ("/queue", "clear")]
+)
+async def test_whoever_follows_a_job_hears_that_it_was_taken_out(
+    served: Serving, listener: Listener, path: str, body: str
+) -> None:
+    """Its client, an editor, does not: it would take it for the end of the job that it shows."""
+    await served.services.queue.hold()
+    async with served.client.ws_connect("/ws?clientId=me") as socket:
+        run = await served.queue(chain(value=3), webhook=listener.url, client_id="me")
+        answer = await served.client.get(f"/jobs/{run}/events")
+        told = {body: True if body == "clear" else [run]} if body else {}
+        assert (await served.client.post(path, json=told)).status == 200
+        async with asyncio.timeout(10):
+            assert "event: execution_interrupted" in await answer.text()
+        await listener.until("execution_interrupted")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                while (await socket.receive_json())["type"] == "status":
+                    pass
+
+
 async def test_there_are_no_events_of_an_unknown_job(served: Serving) -> None:
     assert (await served.client.get("/jobs/nothing/events")).status == 404
 

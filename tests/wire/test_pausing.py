@@ -50,7 +50,20 @@ async def test_a_paused_job_can_be_cancelled(tmp_path: Path) -> None:
         await server.client.post(f"/jobs/{run}/pause")
         await until(server, run, "paused")
         assert (await server.client.post(f"/jobs/{run}/cancel")).status == 200
-        assert (await server.client.get(f"/jobs/{run}")).status == 404
+        assert await state(server, run) == "cancelled"
+        assert (await server.client.post(f"/jobs/{run}/resume")).status == 409
+
+
+async def test_a_resume_while_the_job_still_stops_is_not_lost(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        run = await server.queue(chain("Wait"))
+        await until(server, run, "in_progress")
+        for order in ("pause", "resume"):  # one right after the other
+            assert (await server.client.post(f"/jobs/{run}/{order}")).status == 200
+        await asyncio.sleep(0.2)
+        assert await state(server, run) == "in_progress"
+        await server.client.post(f"/jobs/{run}/cancel")
+        await until(server, run, "cancelled")
 
 
 async def test_what_cannot_be_paused_is_told(tmp_path: Path) -> None:

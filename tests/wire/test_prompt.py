@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from limner.runs import consumer
 from tests.support.in_process import Serving, chain
 from tests.support.workflows import editor_node, editor_workflow
 
@@ -231,6 +232,23 @@ async def test_jobs_are_cancelled_whether_they_wait_or_run(served: Serving) -> N
     await served.ended(running)
     assert (await (await served.client.get(f"/jobs/{running}")).json())["status"] == "cancelled"
     assert (await served.client.post(f"/jobs/{running}/cancel")).status == 200
+    told = await (await served.client.get(f"/jobs/{waiting}")).json()
+    assert (told["state"], told["outputs"]) == ("cancelled", {})
+    assert (await served.client.post(f"/jobs/{waiting}/cancel")).status == 200
+    listed = await (await served.client.get("/jobs?status=cancelled")).json()
+    assert {job["id"] for job in listed["jobs"]} == {running, waiting}
+
+
+async def test_of_thousands_that_are_cancelled_at_once_the_first_are_remembered(
+    served: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "MOST_NOTED", 2)
+    await served.services.queue.hold()
+    jobs = [await served.queue(chain(value=value)) for value in range(4)]
+    told = await (await served.client.post("/jobs/cancel", json={"job_ids": jobs})).json()
+    assert told["cancelled"] == jobs
+    assert [(await served.client.get(f"/jobs/{job}")).status for job in jobs] == [200, 200, 404, 404]
+    assert await (await served.client.get("/prompt")).json() == {"exec_info": {"queue_remaining": 0}}
 
 
 async def test_the_history_is_cleared_and_deleted_from(served: Serving) -> None:

@@ -138,6 +138,10 @@ class Bus:
         """How many subscriptions there are that hear of the queue."""
         return len(self._whole) + sum(map(len, self._of_clients.values()))
 
+    def followed(self, run: str) -> bool:
+        """Whether somebody reads of this run alone."""
+        return run in self._of_runs
+
     def message(self, sequence: int) -> Message | None:
         """The message of this number, if it is in memory."""
         found = self._ring[sequence % len(self._ring)]

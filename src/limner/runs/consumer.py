@@ -25,6 +25,7 @@ from limner.queue import Job, JobQueue, State
 from limner.telemetry.context import in_run
 
 from .bus import Bus
+from .entry import Entry
 from .history import History
 from .message import JobTaken
 from .queue_news import QueueNews
@@ -33,6 +34,7 @@ from .turns import Turns
 
 log = logging.getLogger(__name__)
 
+MOST_NOTED = 1_000
 UNREADABLE_SECONDS = 2.0
 """How long is waited before a queue that could not be read is read again."""
 
@@ -87,8 +89,33 @@ class Consumer:
         return await self._stop(job, paused=True) or await self._queue.pause(job)
 
     async def resume(self, job: str) -> bool:
-        """Let a paused job go on, when it is its turn; whether it was paused."""
+        """Let a paused job go on, when it is its turn; whether it was paused, or about to be."""
+        if self._leaving.get(job):
+            self._leaving[job] = False
+            return True
         return await self._queue.resume(job)
+
+    async def cancel(self, jobs: Sequence[str]) -> Sequence[str]:
+        """End these jobs, whether they wait, are paused or run; the ids of those that there were.
+
+        Those that did not run are in the history then. Of thousands at once only the first `MOST_NOTED` are, so that
+        they leave room for what has run.
+        """
+        named = list(dict.fromkeys(jobs))
+        noted = {name: job for name in named[:MOST_NOTED] if (job := self._queue.find(name)) is not None}
+        removed = await self._queue.delete(named)
+        await asyncio.gather(*(self._history.record(_withdrawn(noted[name])) for name in removed if name in noted))
+        self.gone(removed)
+        return [*removed, *[name for name in named if name not in removed and await self.interrupt(name)]]
+
+    def gone(self, jobs: Sequence[str]) -> None:
+        """Tell those that follow one of these jobs that it is taken out of the queue.
+
+        Its client is not told: it knows, and an editor would take it for the end of what it shows.
+        """
+        for name in jobs:
+            if self._bus.followed(name):
+                self._bus.tell([_withdrawal(name)], name, None)
 
     async def _stop(self, job: str, *, paused: bool) -> bool:
         """Stop a running job, to go on another time; whether it was running."""
@@ -230,6 +257,18 @@ def _stopped(run: str) -> Sequence[Event]:
     """An interruption that came before the run had begun."""
     failure = Failure("Interrupted", "The run was interrupted before it began", interrupted=True)
     return [RunStarted(run, 1), RunFinished(run, 2, "cancelled", failure=failure)]
+
+
+def _withdrawal(run: str) -> RunFinished:
+    failure = Failure("Interrupted", "The job was taken out of the queue", interrupted=True)
+    return RunFinished(run, 1, "cancelled", failure=failure)
+
+
+def _withdrawn(job: Job) -> Entry:
+    """What is remembered of a job that was taken out of the queue."""
+    scribe = Scribe(job)
+    scribe.hear([_withdrawal(job.id)])
+    return scribe.entry()
 
 
 def _refusal(run: str, error: InvalidGraph) -> RunFinished:

@@ -114,12 +114,15 @@ class OwnedQueue:
         return self._own(job) and await self._queue.resume(job)
 
     async def delete(self, jobs: Sequence[str]) -> Sequence[str]:
-        return await self._queue.delete([job for job in jobs if self._own(job)])
+        own = [place for job in jobs if (place := self.place(job)) is not None]
+        for place in own:  # whose they were is asked once more when it is told that they are gone
+            self._owners.note(place.id, place.owner)
+        return await self._queue.delete([place.id for place in own])
 
     async def clear(self) -> Sequence[str]:
         if self._owner is None:
             return await self._queue.clear()
-        return await self._queue.delete([place.id for place in self.places(State.WAITING)])
+        return await self.delete([place.id for place in self.places(State.WAITING)])
 
     async def move(self, job: str, *, before: str | None = None, after: str | None = None) -> bool:
         return self._own(job) and self._own(before or after or "") and await self._moved(job, before, after)

@@ -48,6 +48,12 @@ class OwnedRuns:
     async def resume(self, job: str) -> bool:
         return self._owns(job) and await self._runs.resume(job)
 
+    async def cancel(self, jobs: Sequence[str]) -> Sequence[str]:
+        return await self._runs.cancel([job for job in jobs if self._owns(job)])
+
+    def gone(self, jobs: Sequence[str]) -> None:
+        self._runs.gone(jobs)  # those that the user's own queue has let go
+
     async def interrupt(self, run: str | None = None) -> bool:
         chosen = [name for name in self.running if run is None or name == run]
         return any([await self._runs.interrupt(name) for name in chosen])

@@ -102,6 +102,14 @@ class Runs(Protocol):
         """Let a paused job go on, when it is its turn; whether it was paused."""
         ...
 
+    async def cancel(self, jobs: Sequence[str]) -> Sequence[str]:
+        """End these jobs, whether they wait, are paused or run; the ids of those that there were."""
+        ...
+
+    def gone(self, jobs: Sequence[str]) -> None:
+        """Tell those that follow one of these jobs that it is taken out of the queue."""
+        ...
+
 
 class Reader(Protocol):
     """A subscription to what happens, in batches; a batch may be empty."""

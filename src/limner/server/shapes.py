@@ -22,8 +22,8 @@ class Pagination(msgspec.Struct):
 
 
 class Job(msgspec.Struct, omit_defaults=True):
-    """A job. `state` says how it stands (queued, requeued, running, paused, done, failed, cancelled), `status` the
-    same in the editor's words; times are in milliseconds since 1970.
+    """A job. `state` says how it stands (queued, lost-and-requeued, running, paused, done, failed, cancelled), `status`
+    the same in the editor's words; times are in milliseconds since 1970.
     """
 
     id: str

@@ -1,12 +1,12 @@
 """The states that a job can be in, by one word each, and what it has made.
 
-queued      it waits for its turn
-requeued    it waits again, because its server was lost while it ran
-running     it runs
-paused      it is kept until it is resumed
-done        it has ended, with its outputs
-failed      it has ended with an error
-cancelled   it was stopped, or taken out of the queue while it ran
+queued              it waits for its turn
+lost-and-requeued   it waits again, because its server was lost while it ran
+running             it runs
+paused              it is kept until it is resumed
+done                it has ended, with its outputs
+failed              it has ended with an error
+cancelled           it was stopped, or taken out of the queue before it ran
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from limner.runs import Entry
 
 from .services import Services
 
-QUEUED, REQUEUED = "queued", "requeued"
+QUEUED, REQUEUED = "queued", "lost-and-requeued"
 ENDED = tuple(STATUS)
 LIVE = {State.RUNNING: "running", State.WAITING: QUEUED, State.PAUSED: "paused"}
 STATES = (QUEUED, REQUEUED, "running", "paused", *ENDED)

@@ -45,7 +45,7 @@ from ..describe import describes, read_body, read_query
 from ..endpoints import LIBRARY, find, with_values
 from ..services import Services, services
 from ..shapes import Pagination
-from ..states import ENDED, STATES, error_of, outputs_of, state_of
+from ..states import ENDED, QUEUED, REQUEUED, STATES, error_of, outputs_of, state_of
 from ..submission import Options, prepared, queued, read_options
 from .prompts import WebhookSaid
 from .run import Made
@@ -253,14 +253,8 @@ async def delete_batch(request: web.Request) -> web.Response:
 
 
 async def _cancel(request: web.Request, batch: Batch) -> list[str]:
-    served = services(request)
     jobs = [job.job for job in request.app[LIBRARY].batches.jobs(batch.id) if not job.state]
-    cancelled = list(await served.queue.delete(jobs))
-    gone = set(cancelled)
-    for run in served.consumer.running:
-        if run in jobs and run not in gone and await served.consumer.interrupt(run):
-            cancelled.append(run)
-    return cancelled
+    return list(await services(request).consumer.cancel(jobs))
 
 
 def _owner(request: web.Request) -> str | None:
@@ -313,7 +307,7 @@ def _told(served: Services, library: Library, batch: Batch) -> dict[str, Any]:
 def _overall(counts: Mapping[str, int], goes_on: bool) -> str:
     if goes_on:
         begun = counts["running"] or any(counts[state] for state in ENDED)
-        held = not counts["queued"] and not counts["requeued"] and not counts["running"]
+        held = not counts[QUEUED] and not counts[REQUEUED] and not counts["running"]
         return "paused" if held else ("running" if begun else "queued")
     return next((state for state in ("failed", "cancelled") if counts[state]), "done")
 

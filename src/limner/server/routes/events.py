@@ -85,7 +85,8 @@ async def _stream(
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     await response.write(b"retry: 1000\n\n")
-    subscription = services(request).bus.subscribe(since=begin if since is None else since)
+    follows = run if ends and last is None else None
+    subscription = services(request).bus.subscribe(since=begin if since is None else since, run=follows)
     watch = asyncio.create_task(_watch(request, subscription))
     try:
         while last is None or subscription.cursor < last:

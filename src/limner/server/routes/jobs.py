@@ -291,9 +291,9 @@ def _not_waiting(served: Services, *names: str) -> NoReturn:
 
 @describes(answer=CancelTold)
 async def cancel_job(request: web.Request) -> web.Response:
-    """Take a waiting job out of the queue, or stop a running one; one that has ended is left as it is."""
+    """End a job, whether it waits, is paused or runs: it is `cancelled` then. One that has ended is left as it is."""
     served, name = services(request), request.match_info["job"]
-    if not await _cancel(served, [name]) and served.history.get(name) is None:
+    if not await served.consumer.cancel([name]) and served.history.get(name) is None:
         not_found(f"There is no job {name}", "See /jobs for those that there are")
     return answer({"job_id": name, "cancelled": True})
 
@@ -304,15 +304,7 @@ async def cancel_jobs(request: web.Request) -> web.Response:
     body = await read_object(request)
     if "job_ids" not in body:
         bad_request("There are no job_ids", 'Send {"job_ids": [ids]}')
-    return answer({"cancelled": await _cancel(services(request), ids(body, "job_ids"))})
-
-
-async def _cancel(served: Services, names: list[str]) -> list[str]:
-    cancelled = list(await served.queue.delete(names))
-    for name in names:
-        if name not in cancelled and await served.consumer.interrupt(name):
-            cancelled.append(name)
-    return cancelled
+    return answer({"cancelled": list(await services(request).consumer.cancel(ids(body, "job_ids")))})
 
 
 ROUTES = (

@@ -85,7 +85,10 @@ def _page(queue: JobQueue, offset: int, limit: int) -> list[Job]:
 
 @describes(body=QueueBody, answer=(DeletedJobs, Queued))
 async def post_queue(request: web.Request) -> web.Response:
-    """Clear the queue, delete jobs from it, or, with a `prompt`, add one."""
+    """Clear the queue, delete jobs from it, or, with a `prompt`, add one.
+
+    What is taken out here is forgotten, as in ComfyUI; `POST /jobs/{job}/cancel` leaves it in the history.
+    """
     body = await read_object(request)
     served = services(request)
     if "prompt" in body:
@@ -95,6 +98,7 @@ async def post_queue(request: web.Request) -> web.Response:
         removed += await served.queue.clear()
     if "delete" in body:
         removed += await served.queue.delete(ids(body, "delete"))
+    served.consumer.gone(removed)
     if "clear" not in body and "delete" not in body:
         bad_request("There is nothing to do", 'Send {"clear": true}, {"delete": [ids]} or {"prompt": {...}}')
     return answer({"deleted": removed})
@@ -103,7 +107,10 @@ async def post_queue(request: web.Request) -> web.Response:
 @describes(answer=DeletedJobs)
 async def clear_queue(request: web.Request) -> web.Response:
     """Take out every job that waits."""
-    return answer({"deleted": list(await services(request).queue.clear())})
+    served = services(request)
+    removed = list(await served.queue.clear())
+    served.consumer.gone(removed)
+    return answer({"deleted": removed})
 
 
 @describes(answer=Held)
