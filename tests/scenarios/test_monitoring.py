@@ -165,6 +165,7 @@ def test_each_line_of_the_log_is_json_and_one_id_goes_through_server_and_host(wa
     run = watched.runs["told"]
     lines = {line["event"]: line for line in watched.log() if line.get("run") == run}
     assert lines["printed 1"]["logger"] == "limner.host" and lines["printed 1"]["level"] == "info"
+    assert "from a thread" in lines and "from a program" in lines
     logged = lines["logged 1"]
     assert (logged["logger"], logged["level"], logged["left"]) == ("teller", "warning", 3)
     (ended,) = [line for event, line in lines.items() if event.startswith(f"run {run} done")]
