@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import re
@@ -10,16 +11,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+from uuid import UUID
 
 import psutil
 import pytest
 import yaml
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from comfyui_api import ComfyUIAPI
 from limner.telemetry.metrics import declared
@@ -44,6 +50,8 @@ class Watched:
     """The address of the metrics' own port."""
     runs: Mapping[str, str]
     """The ids of runs."""
+    spans: Sequence[Any]
+    """What a collector of traces got."""
 
     def text(self) -> str:
         return str(urlopen(self.metrics).read().decode())
@@ -57,6 +65,29 @@ def telling(number: int) -> dict[str, Any]:
     return {"1": {"class_type": "Tell", "inputs": {"number": number}}}
 
 
+@contextmanager
+def collecting() -> Iterator[tuple[str, Sequence[Any]]]:
+    """The address of a collector of traces, and the spans that it gets."""
+    spans: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                spans.extend(span for scope in resource.scope_spans for span in scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", spans
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     base = tmp_path_factory.mktemp("watched")
@@ -64,7 +95,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with pytest.MonkeyPatch.context() as patch:
         paths = [str(FIXTURES / "libraries"), *filter(None, [os.environ.get("PYTHONPATH")])]
         patch.setenv("PYTHONPATH", os.pathsep.join(paths))
-        with live_server(base, "--metrics-port", "0", "--log-format", "json") as server:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+        flags = ("--metrics-port", "0", "--log-format", "json")
+        with collecting() as (endpoint, spans), live_server(base, *flags, "--otlp-endpoint", endpoint) as server:
             api = ComfyUIAPI(server.url)
             runs = {"told": api.execute_workflow(telling(1), timeout=90)["prompt_id"]}
             assert api.execute_workflow(inverted("a")).ok
@@ -72,7 +105,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             runs["failed"] = api.execute_workflow(failing())["prompt_id"]
             found = re.search(r"http://\S+/metrics", (base / "server.log").read_text("utf-8"))
             assert found is not None
-            yield Watched(server, found.group(), runs)
+            yield Watched(server, found.group(), runs, spans)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +209,19 @@ def test_a_failure_is_logged_with_run_node_and_traceback(watched: Watched) -> No
     (line,) = [line for line in watched.log() if line["level"] == "error" and line.get("run") == watched.runs["failed"]]
     assert (line["node"], line["node_type"]) == ("3", "SaveImage") and "Traceback" not in line["event"]
     assert "File " in line["exception"]
+
+
+def test_a_job_is_a_trace_with_a_span_for_each_node_that_ran(watched: Watched) -> None:
+    trace = UUID(watched.runs["told"]).bytes
+    end = time.monotonic() + 30
+    while not (jobs := [span for span in watched.spans if span.name == "job" and span.trace_id == trace]):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    (job,) = jobs
+    inner = {span.name: span for span in watched.spans if span.trace_id == trace and span.name != "job"}
+    assert set(inner) == {"queue", "Tell"} and all(span.parent_span_id == job.span_id for span in inner.values())
+    assert job.start_time_unix_nano <= inner["Tell"].start_time_unix_nano
+    assert inner["Tell"].end_time_unix_nano <= job.end_time_unix_nano
 
 
 def test_a_host_that_dies_is_counted(watched: Watched) -> None:

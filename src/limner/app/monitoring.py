@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -77,8 +78,12 @@ class Monitoring:
     def _state(self) -> Callable[[], Iterable[Metric]]:
         """What the server's parts know of themselves."""
         hosts, queue = self._hosts, self._queue
-        up = {self._named(name): float(host.ready) for name, host in hosts.by_name.items()}
-        deaths = {self._named(name): float(self._news.deaths[name]) for name in hosts.by_name}
+        up: dict[str, float] = {}
+        deaths: Counter[str] = Counter()
+        for name, host in hosts.by_name.items():
+            label = self._named(name)
+            up[label] = min(up.get(label, 1.0), float(host.ready))
+            deaths[label] += self._news.deaths[name]
         devices = self._machine.devices()
         found = [
             f.BUILD.of({__version__: 1.0}),
@@ -97,7 +102,8 @@ class Monitoring:
         return lambda: found
 
     def _of_machine(self) -> Callable[[], Iterable[Metric]]:
-        processes = {SERVER: os.getpid()} | {self._process(name): pid for name, pid in self._hosts.pids.items()}
+        hosts = {process: pid for name, pid in self._hosts.pids.items() if (process := self._process(name))}
+        processes = {SERVER: os.getpid()} | hosts
         folders = disks(self._folders)
 
         def read() -> Iterable[Metric]:
@@ -110,7 +116,9 @@ class Monitoring:
         return "shared" if name == SHARED else self._host(name)
 
     def _process(self, name: str) -> str:
-        return HOST if name == SHARED else f"{HOST} {self._host(name)}"
+        """Empty for a host beyond those that are told apart: sums over processes that come and go mean nothing."""
+        label = self._named(name)
+        return HOST if name == SHARED else f"{HOST} {label}" if label == name else ""
 
 
 def disks(folders: Folders) -> Mapping[str, Path]:
