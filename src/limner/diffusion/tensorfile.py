@@ -45,6 +45,10 @@ class TensorFile(Protocol):
         """Every tensor's shape, by name, in the order of the file."""
         ...
 
+    def floating(self, name: str) -> bool:
+        """Whether the file holds the tensor as floating-point numbers."""
+        ...
+
     def read(self, name: str, dtype: torch.dtype | None, layout: torch.memory_format) -> torch.Tensor:
         """A copy of one tensor on the CPU, as `dtype` (None keeps the file's); `layout` applies to 4-D tensors."""
         ...
@@ -97,6 +101,10 @@ class SafetensorsFile:
         """Every tensor's shape, by name."""
         return {name: entry.shape for name, entry in self._entries.items()}
 
+    def floating(self, name: str) -> bool:
+        """Whether the tensor is of floating-point numbers."""
+        return self._entries[name].dtype.is_floating_point
+
     def expect(self) -> None:
         """Let the system read ahead, where it can be told to."""
         if hasattr(os, "posix_fadvise"):
@@ -143,6 +151,10 @@ class PickleFile:
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Every tensor's shape, by name."""
         return {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
+
+    def floating(self, name: str) -> bool:
+        """Whether the tensor is of floating-point numbers."""
+        return self._tensors[name].is_floating_point()
 
     def expect(self) -> None:
         """Nothing: torch's loader has its own ways."""

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from limner.diffusion.errors import CheckpointError
 from tests.unit.diffusion.conftest import CONFIG, VAE, Writer, random_weights
 
+OUT = "model.diffusion_model.out.2.weight"
 Change = Callable[[dict[str, torch.Tensor]], Any]
 
 
@@ -76,7 +77,12 @@ def replaced(name: str, tensor: torch.Tensor) -> Change:
         (drop("cond_stage_model.transformer.text_model.final"), CONFIG, "lacks tensors of the text encoder"),
         (drop("first_stage_model.encoder.conv_in"), CONFIG, "lacks tensors of the VAE: encoder.conv_in"),
         (drop("model."), CONFIG, "holds no diffusion model, only a text encoder and a VAE"),
-        (replaced("model.diffusion_model.out.2.weight", torch.ones(4, 8, 3, 3)), CONFIG, r"is \[4, 8, 3, 3\], not"),
+        (replaced(OUT, torch.ones(4, 8, 3, 3)), CONFIG, r"is \[4, 8, 3, 3\], not"),
+        (
+            lambda tensors: tensors.update({OUT: tensors[OUT].view(torch.int16)}),
+            CONFIG,
+            "holds whole numbers, not floating-point weights",
+        ),
         (None, "{", "is no JSON"),
         (None, "[1]", "is no table"),
         (None, {**CONFIG, "family": "sd9"}, "model family 'sd9' that is not known"),

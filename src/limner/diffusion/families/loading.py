@@ -40,7 +40,8 @@ class Loader:
     ) -> torch.nn.Module:
         """The module that `make` builds, with its parameters read from the file as `dtype`.
 
-        Raises `CheckpointError` when the configuration is unusable, a parameter is missing or a shape differs.
+        Raises `CheckpointError` when the configuration is unusable, a parameter is missing, or its shape or kind of
+        number differs.
         """
         try:
             with torch.device("meta"):
@@ -79,6 +80,9 @@ class Loader:
             if not same:
                 problem = f"tensor {sources[name]} of the {what} is {list(shape)}, not {list(tensor.shape)}"
                 raise CheckpointError(self.file.path, problem, "Use a file of a supported family")
+            if not self.file.floating(sources[name]):
+                problem = f"tensor {sources[name]} of the {what} holds whole numbers, not floating-point weights"
+                raise CheckpointError(self.file.path, problem, "Use a file that is not quantized, or download it again")
 
 
 def _persistent_buffers(module: torch.nn.Module) -> dict[str, torch.Tensor]:
