@@ -6,6 +6,7 @@ import gzip
 import struct
 import zlib
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp import FormData
@@ -110,6 +111,28 @@ async def test_names_are_refused_wherever_they_are_given(served: Serving, name: 
     fields.add_field("subfolder", name)
     assert (await client.post("/upload/image", data=fields)).status == 400
     assert not secret.exists()
+
+
+@pytest.mark.parametrize(
+    "name", [".", "./", "./.", "/", "..", "../x.bin", "./../x.bin", "a/../../x.bin", "sub", "x.bin"]
+)
+async def test_nothing_is_written_beside_the_folders(served: Serving, name: str) -> None:
+    """Whatever is asked for, files come into the input folder and the profile, and nowhere else."""
+    client, base, quoted = served.client, served.folders.base, quote(name, safe="")
+    (served.folders.input / "sub").mkdir()
+    before = set(base.rglob("*"))
+    for overwrite in ("true", "false"):
+        for path, field in (("/upload/image", "image"), ("/assets", "file")):
+            for given, named, subfolder in ((name, "", ""), ("x.bin", name, ""), ("x.bin", "", name)):
+                fields = FormData({"name": named, "subfolder": subfolder, "overwrite": overwrite})
+                fields.add_field(field, overwrite.encode(), filename=given)
+                assert (await client.post(path, data=fields)).status < 500
+        assert (await client.post(f"/userdata/{quoted}?overwrite={overwrite}", data=b"x")).status < 500
+        await client.post("/userdata/kept", data=b"x")
+        assert (await client.post(f"/userdata/kept/move/{quoted}?overwrite={overwrite}")).status < 500
+    new = [path for path in set(base.rglob("*")) - before if path.is_file()]
+    profile = served.folders.user / "default"
+    assert new and all(path.is_relative_to(served.folders.input) or path.is_relative_to(profile) for path in new)
 
 
 async def test_a_file_opened_as_a_page_is_in_a_sandbox(served: Serving) -> None:

@@ -49,6 +49,8 @@ def checked(name: str) -> str:
         raise UnsafeName(f"the file name {name!r} is an absolute path", _RELATIVE)
     if any(part.partition(".")[0].rstrip().lower() in _DEVICES for part in parts):
         raise UnsafeName(f"the file name {name!r} is that of a device on some systems", "Give another name")
+    if all(part in ("", ".") for part in parts):
+        raise UnsafeName(f"the file name {name!r} is that of the folder itself", "Give the name of a file in it")
     if ".." in parts:
         raise UnsafeName(f"the file name {name!r} leads out of its folder", _RELATIVE)
     if any(part != "." and part.endswith((".", " ")) for part in parts):

@@ -122,6 +122,8 @@ def _write(served: Services, folder: str, subfolder: str, name: str, data: bytes
     target = below(root, f"{subfolder}/{name}" if subfolder else name)
     target.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
+        if target.is_dir():
+            bad_request(f"{name} is the name of a folder", "Give the file another name")
         write_atomic(target, data)
         return name
     for copy in range(MOST_COPIES):

@@ -87,7 +87,7 @@ async def list_files(request: web.Request) -> web.Response:
     name = request.query.get("dir", "")
     if not name:
         bad_request("There is no dir", "Give ?dir=workflows")
-    root = _path(request, name)
+    root = profile_folder(request) if name.strip("/") == "." else _path(request, name)
     if not root.is_dir():
         if name.strip("/") in EDITOR_FOLDERS:
             return answer([])
