@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import struct
+import threading
+import time
 import zlib
 from pathlib import Path
 from urllib.parse import quote
@@ -11,8 +14,9 @@ from urllib.parse import quote
 import pytest
 from aiohttp import FormData
 
-from limner.server import answers
+from limner.server import answers, pictures
 from limner.server.answers import DEEPEST
+from limner.server.drawing import AT_ONCE
 from tests.support.in_process import Serving, serving
 
 
@@ -71,6 +75,26 @@ async def test_a_picture_that_would_burst_is_not_shown(served: Serving) -> None:
     (served.folders.output / "x.png").write_bytes(bomb(60_000, 60_000))
     for query in ("preview=webp;90", "channel=rgb", "channel=a"):
         assert (await served.client.get(f"/view?filename=x.png&{query}")).status == 400
+
+
+async def test_pictures_are_drawn_a_few_at_a_time(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    (served.folders.output / "x.png").write_bytes(bomb(1, 1))
+    now, most, lock = 0, 0, threading.Lock()
+
+    def drawing(*_: object) -> tuple[bytes, str]:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+        return b"", "image/webp"
+
+    monkeypatch.setattr(pictures, "rendered", drawing)
+    asked = [served.client.get("/view?filename=x.png&preview=webp;90") for _ in range(12)]
+    assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
+    assert most == AT_ONCE
 
 
 async def test_files_that_are_no_pictures_are_kept(served: Serving) -> None:

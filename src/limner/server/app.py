@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from limner.workflows import Library
@@ -9,6 +11,7 @@ from limner.workflows import Library
 from . import guard
 from .answers import errors
 from .auth import logins
+from .drawing import AT_ONCE, TURNS
 from .endpoints import LIBRARY
 from .frontend import FrontEnd
 from .openapi import document
@@ -34,6 +37,7 @@ def create_app(services: Services) -> web.Application:
     )
     app[SERVICES] = services
     app[ATTEMPTS] = Attempts()
+    app[TURNS] = asyncio.Semaphore(AT_ONCE)
     library = services.library or Library(services.folders.user / "limner")
     app[LIBRARY] = library
     app[FRONT_END] = FrontEnd.installed(settings, services.packs.extensions, services.folders.base)

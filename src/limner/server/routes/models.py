@@ -20,6 +20,7 @@ from limner.files import BadFile, FileProblem, MissingFile, checked, media_kind
 from ..answers import answer, bad_request, read_object
 from ..assets import HIDDEN_FOLDERS
 from ..describe import describes
+from ..drawing import drawn
 from ..services import Services, services
 
 PREVIEW_SUFFIXES = (".preview", "")
@@ -118,9 +119,8 @@ def _files(served: Services, kind: str) -> list[dict[str, Any]]:
 async def preview(request: web.Request) -> web.Response:
     """The picture beside a model file (`name.preview.png`, `name.png`, ...), or the cover in it; as WebP."""
     matched = request.match_info
-    body = await asyncio.to_thread(
-        _preview, services(request), matched["folder"], int(matched["index"]), matched["filename"]
-    )
+    place = matched["folder"], int(matched["index"]), matched["filename"]
+    body = await drawn(request, _preview, services(request), *place)
     return web.Response(body=body, content_type="image/webp", headers={hdrs.CACHE_CONTROL: "no-cache"})
 
 

@@ -30,6 +30,7 @@ from limner.workflows import Field, Kept, Kind
 
 from ..answers import ApiError, answer, bad_request, read_form, read_object
 from ..describe import FORM, describes, read_query
+from ..drawing import drawn
 from ..endpoints import described, fields, find, with_values
 from ..results import accepted, converted, ended, pick, wants_job
 from ..services import Services, services
@@ -169,7 +170,7 @@ async def _made(
         response = file_response(path)
         response.headers.update(headers)
         return response
-    body = await asyncio.to_thread(converted, path, media)
+    body = await drawn(request, converted, path, media)
     name = f"{path.stem}.{media.partition('/')[2].replace('jpeg', 'jpg')}"
     return web.Response(
         body=body, content_type=media, headers={**headers, hdrs.CONTENT_DISPOSITION: disposition("inline", name)}

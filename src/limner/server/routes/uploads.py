@@ -21,6 +21,7 @@ from limner.files import MEDIA_FOLDERS, below, write_atomic, write_new
 
 from ..answers import answer, bad_request, read_form
 from ..describe import describes
+from ..drawing import drawn
 from ..services import Services, services
 from .view import find
 
@@ -67,7 +68,7 @@ async def upload_mask(request: web.Request) -> web.Response:
     original = await asyncio.to_thread(_original, served, form)
     from ..pictures import masked
 
-    return await _keep(served, form, name, await asyncio.to_thread(masked, original, data))
+    return await _keep(served, form, name, await drawn(request, masked, original, data))
 
 
 async def _form(request: web.Request) -> MultiDictProxy[Any]:

@@ -21,6 +21,7 @@ from limner.files import MEDIA_FOLDERS, MissingFile, below, media_type, split_an
 
 from ..answers import bad_request
 from ..describe import describes
+from ..drawing import drawn
 from ..services import Services, services
 
 INLINE = frozenset({"image", "video", "audio", "model", "font"})
@@ -76,7 +77,7 @@ async def _respond(request: web.Request, name: str, subfolder: str, folder: str 
     if (preview is not None or channel != "rgba") and media_type(path.name).startswith("image/"):
         from ..pictures import rendered
 
-        body, kind = await asyncio.to_thread(rendered, path, preview, channel)
+        body, kind = await drawn(request, rendered, path, preview, channel)
         headers = {hdrs.CONTENT_DISPOSITION: disposition("inline", path.name)}
         return web.Response(body=body, content_type=kind, headers=headers)
     return file_response(path)
