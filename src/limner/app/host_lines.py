@@ -1,4 +1,8 @@
-"""What hosts print, as log lines of this process: with the level, the run and the host that are known."""
+"""What hosts print, as log lines of this process: with the level, the run and the host that are known.
+
+A host has the log level of the server, and packs may set another for loggers of their own: what it tells is meant to be
+heard, and is not judged by its level again.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ def logged(host: str, at_work: Callable[[], str] = lambda: "") -> Callable[[str]
         known = {"run": run, "host": host, "exception": said.exception}
         logger = logging.getLogger(said.logger) if said.logger else log
         extra |= {key: value for key, value in known.items() if value}
-        logger.log(said.level, "%s%s", prefix, said.text, extra=extra)
+        record = logger.makeRecord(logger.name, said.level, "", 0, "%s%s", (prefix, said.text), None, extra=extra)
+        logger.handle(record)
 
     return line

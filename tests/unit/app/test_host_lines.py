@@ -36,7 +36,11 @@ def test_a_log_line_comes_out_as_if_it_were_logged_here(caplog: pytest.LogCaptur
     assert (record.exception, record.left) == ("E: x", 3)  # type: ignore[attr-defined]
 
 
-def test_lines_below_the_level_stay_out(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        logged("")(log_line({"event": "detail", "level": "debug"}))
-    assert caplog.records == []
+def test_what_a_pack_wants_heard_is_heard_whatever_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("a.pack").setLevel(logging.WARNING)
+    try:
+        logged("")(log_line({"event": "detail", "level": "debug", "logger": "a.pack"}))
+    finally:
+        logging.getLogger("a.pack").setLevel(logging.NOTSET)
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == ("DEBUG", "detail")
