@@ -201,6 +201,18 @@ class Settings:
     comfyui_arguments: str = _declare(
         "Further arguments for that ComfyUI, as its main.py takes them, such as '--lowvram'.", default="", empty=True
     )
+    cluster: str = _declare(
+        "Take workers in through Ray: auto for the Ray of this machine (started where there is none), HOST:PORT, or "
+        "ray://HOST:PORT.",
+        default="",
+        bare="auto",
+        empty=True,
+    )
+    cluster_home: str = _declare(
+        "Whether this machine runs jobs beside the workers: always, never, or auto: where none has a better device.",
+        default="auto",
+        choices=("auto", "always", "never"),
+    )
     disable_metadata: bool = _declare("Do not write the workflow into saved files.", default=False)
     log_format: str = _declare(
         "How log lines are written: for people, or each as a JSON object.", default="human", choices=("human", "json")

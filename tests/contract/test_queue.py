@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,25 @@ async def test_marked_jobs_are_found_in_any_state(queue: JobQueue) -> None:
         await queue.add(NewJob(name, {}, (), marked=name != "b"))
     await queue.take()
     assert sorted(ids(queue.marked())) == ["a", "c"]
+
+
+async def test_a_certain_job_is_taken(queue: JobQueue) -> None:
+    for name in "abc":
+        await queue.add(job(name))
+    assert (await queue.take("b")).id == "b"
+    assert [place.id for place in queue.places(State.RUNNING)] == ["b"]
+    assert [place.id for place in queue.places(State.WAITING)] == ["a", "c"]
+    for gone in ("b", "d"):
+        with pytest.raises(LookupError):
+            await queue.take(gone)
+    assert (await queue.take()).id == "a"
+
+
+async def test_owners_of_waiting_jobs_are_known(queue: JobQueue) -> None:
+    assert queue.owners() == ()
+    for name, owner in (("a", "eve"), ("b", ""), ("c", "bob"), ("d", "eve")):
+        await queue.add(replace(job(name), owner=owner))
+    assert sorted(queue.owners()) == ["", "bob", "eve"]
+    await queue.take("b")
+    await queue.delete(["c"])
+    assert queue.owners() == ("eve",)

@@ -59,9 +59,12 @@ class Hosts:
         """One host needs no router."""
         return self.shared if self._router is None else self._router
 
-    def share_memory(self) -> Path | None:
-        """The folder of the memory that all hosts share; None where there is one host, or no such memory."""
-        if self.own and self._memory is None:
+    def share_memory(self, *, outside: bool = False) -> Path | None:
+        """The folder of the memory that all hosts share; None where there is one host, or no such memory.
+
+        `outside`: others than the hosts use it too.
+        """
+        if (self.own or outside) and self._memory is None:
             _tidy_memory()
             self._memory = make_folder()
         return self._memory
@@ -77,7 +80,7 @@ class Hosts:
 
         `home` names the host of a node type. `shared` is the shared host, if it is no process of its own.
         """
-        memory = self.share_memory()
+        memory = self.share_memory() or self._memory
         common = {**told, **({FOLDER_VARIABLE: str(memory)} if memory is not None else {})}
         if shared is None:
             self._processes[SHARED] = self._shared(common, callbacks(SHARED))

@@ -43,11 +43,30 @@ class Hosts(Protocol):
     async def ask_all(self, topic: str) -> None: ...
 
 
+class Workers(Protocol):
+    """Those on other machines."""
+
+    def home_device(self, accelerated: bool) -> None:
+        """What device the server's own host has."""
+        ...
+
+    async def ask_all(self, topic: str) -> None: ...
+
+
 class HostMachine:
     """The `limner.server.Machine` of hosts that this server started."""
 
-    def __init__(self, hosts: Hosts, engine: Engine, folders: Folders, catalog: Callable[[], Catalog]) -> None:
+    def __init__(
+        self,
+        hosts: Hosts,
+        engine: Engine,
+        folders: Folders,
+        catalog: Callable[[], Catalog],
+        cluster: Workers | None = None,
+    ) -> None:
+        """`cluster`: workers on other machines, if there are any."""
         self._hosts, self._engine, self._folders, self._catalog = hosts, engine, folders, catalog
+        self._cluster = cluster
         self._versions: Mapping[str, str] = {}
         self._devices: Sequence[Mapping[str, Any]] = ()
         self._asking: asyncio.Task[None] | None = None
@@ -81,6 +100,8 @@ class HostMachine:
         if isinstance(stats, Mapping):
             self._devices = stats.get("devices", ())
             self._versions = stats.get("versions", {})
+            if self._cluster is not None:
+                self._cluster.home_device(any(device.get("type") != "cpu" for device in self._devices))
 
     async def admit(self, run: str, graph: Graph, targets: Sequence[str] | None, home: str = "") -> Verdict:
         choices, executor = self._folders.of(home).choices, self._hosts.executor
@@ -97,6 +118,8 @@ class HostMachine:
                 await self._hosts.ask_all("unload")
             except HostRefused as error:
                 raise MachineError(f"A host failed: {error}", "The server's log says why") from error
+        if models and self._cluster is not None:
+            await self._cluster.ask_all("unload")
 
     async def load_model(self, kind: str, name: str) -> None:
         """Run the loader's node for itself: what it gives is remembered, and workflows find it loaded."""

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -28,7 +29,7 @@ from limner.files import Folders, clear_leftovers
 from limner.queue import Job, JobQueue, State
 from limner.runs import Consumer
 from limner.server import ServerSettings, Services, create_app
-from limner.server.services import LogLine
+from limner.server.services import LogLine, no_workers
 from limner.settings import Settings
 from limner.stores import prune
 from limner.telemetry import logs
@@ -36,6 +37,7 @@ from limner.telemetry.logbook import LogBook
 
 from .accounts import door, proxies_of
 from .caching import cache, job_folder, memory_cache
+from .clustering import open_cluster
 from .collector import calm_collector
 from .folders import prepared_folders
 from .hosts import Hosts
@@ -51,8 +53,11 @@ from .pack_watch import watch_packs
 from .preparation import job_key, prepare
 from .readiness import Readiness
 from .reading import reading
-from .stores import stores
+from .stores import Stores, stores
 from .tracing import collector, traced
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +84,19 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 async def _serve_until_told(settings: Settings, announce: Callable[[str], None], book: LogBook[LogLine]) -> None:
     stop = asyncio.Event()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    _when_told(stop.set)
     async with running(settings, book) as server:
+        _when_told(stop.set)  # again, as Ray takes the signals to itself
         announce(server.urls[0])
         log.debug("the server answers at %s", ", ".join(server.urls))
         await stop.wait()
+
+
+def _when_told(end: Callable[[], None]) -> None:
+    """Call it when this process is told to end."""
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(sign, end)
 
 
 @asynccontextmanager
@@ -109,27 +120,22 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         hosts.make({SERVER_URL: urls(sockets)[0]}, news.callbacks, node_set.home)
         closing.push_async_callback(hosts.close)
         memory = memory_cache(settings)
-        engine = Engine(hosts.executor, cache(settings, folders, memory), hear=news.said, blame=news.blame)
+        cluster = await open_cluster(settings, hosts, node_set, queue, folders, news.said, closing)
+        executor = hosts.executor if cluster is None else cluster.fleet
+        engine = Engine(executor, cache(settings, folders, memory), hear=news.said, blame=news.blame)
         news.engine = engine
         await hosts.start()
         if not node_set.catalog:
             log.info("first start of this version: reading the nodes")
             await _first_schemas(hosts, news)
-        machine = HostMachine(hosts, engine, folders, lambda: node_set.catalog)
+        machine = HostMachine(hosts, engine, folders, lambda: node_set.catalog, cluster)
         packs = HostPacks(hosts.by_name, folders)
         node_set.when_ready(lambda name: machine.refresh())
         node_set.when_ready(packs.refresh)
         for name, host in hosts.by_name.items():
             if host.ready:
                 packs.refresh(name)
-
-        async def request(job: Job) -> RunRequest:
-            return await prepare(job, node_set.catalog, machine)
-
-        async def free() -> None:
-            await machine.free(models=True, cache=False)
-
-        consumer = Consumer(queue, engine, request, history, bus, free=free)
+        consumer = _consumer(kept, engine, machine, node_set, cluster)
         ready = Readiness(queue, {"output": folders.output, "temp": folders.temp, "user": folders.user})
         monitoring = Monitoring(
             bus=bus,
@@ -156,11 +162,13 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
             packs=packs.surface,
             metrics=monitoring,
             complaints=ready,
+            workers=no_workers if cluster is None else cluster.workers,
         )
         await closing.enter_async_context(reading(bus, monitoring.hear))
         await closing.enter_async_context(traced(bus, spans))
         watching = [watch_packs(folders, hosts, node_set, news)] if settings.reload else []
-        for work in (consumer.serve(), keep_journal(bus), *watching):
+        workers = [] if cluster is None else [cluster.serve(engine)]
+        for work in (*workers, consumer.serve(), keep_journal(bus), *watching):
             closing.push_async_callback(_cancelled, asyncio.create_task(work))
         runner = web.AppRunner(create_app(services), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
@@ -169,6 +177,23 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
             await web.SockSite(runner, socket).start()
         await closing.enter_async_context(metrics_port(monitoring, metrics_sockets))
         yield Running(urls(sockets), services, hosts)
+
+
+def _consumer(
+    kept: Stores, engine: Engine, machine: HostMachine, node_set: NodeSet, cluster: Cluster | None
+) -> Consumer:
+    """What takes the jobs: each in its turn, or, with a cluster, as workers are free for them."""
+
+    async def request(job: Job) -> RunRequest:
+        if cluster is not None:
+            cluster.dispatcher.check(job.id)
+        return await prepare(job, node_set.catalog, machine)
+
+    async def free() -> None:
+        await machine.free(models=True, cache=False)
+
+    stores = (kept.queue, engine, request, kept.history, kept.bus)
+    return Consumer(*stores, free=free) if cluster is None else Consumer(*stores, source=cluster.dispatcher)
 
 
 def _tidy(folders: Folders, jobs: Path, queue: JobQueue) -> None:

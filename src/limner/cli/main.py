@@ -11,7 +11,7 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import adopt, backup, convert, doctor, generate, nodes, packs, run, serve, top, users, validate
+from . import adopt, backup, convert, doctor, generate, nodes, packs, run, serve, top, users, validate, worker
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -33,6 +33,7 @@ def application() -> typer.Typer:
         "generate": generate.command,
         "run": run.command,
         "serve": serve.command,
+        "worker": worker.command,
         "nodes": nodes.command,
         "validate": validate.command,
         "convert": convert.command,

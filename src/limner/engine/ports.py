@@ -138,11 +138,15 @@ class Answer:
 
 
 class HostLost(Exception):
-    """The host died while it held steps. `place` is gone, with every value in it; the steps may be retried."""
+    """The host died while it held steps. `place` is gone, with every value in it; the steps may be retried.
 
-    def __init__(self, place: str, reason: str) -> None:
+    `blameless`: it went for reasons that have nothing to do with what it ran (its machine was cut off, say).
+    """
+
+    def __init__(self, place: str, reason: str, *, blameless: bool = False) -> None:
         self.place = place
         self.reason = reason
+        self.blameless = blameless
         super().__init__(reason)
 
 

@@ -19,7 +19,7 @@ from .plan import unsalted
 from .ports import JOB_KEY, Cache, EventSink, Executor, Said
 from .reasons import Reason, explain
 from .session import Session
-from .values import Failure, Fingerprint
+from .values import Failure, Fingerprint, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,12 @@ class Engine:
     def forget(self, place: str) -> None:
         """A host is gone while nothing ran on it: its values are too."""
         self._cache.forget(place)
+
+    async def adopt(self, fingerprint: Fingerprint, values: Values) -> None:
+        """Remember a step's values that a host holds already, from before this engine was there."""
+        evicted = self._cache.put(fingerprint, values)
+        if evicted:
+            await self._executor.release(evicted)
 
     async def clear_cache(self) -> int:
         """Drop every remembered result that no run holds; returns how many."""

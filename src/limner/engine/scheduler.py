@@ -134,13 +134,16 @@ class Scheduler:
             if state.status is Status.SENT:
                 self.state.unsent(state)
 
-    def lost(self, key: int) -> list[StepState]:
-        """The host died with this segment; returns the steps that failed by it: too many hosts did not survive them."""
+    def lost(self, key: int, *, blameless: bool = False) -> list[StepState]:
+        """The host died with this segment; returns the steps that failed by it: too many hosts did not survive them.
+
+        `blameless`: it did not die of them.
+        """
         flight = self._remove(key)
         fatal = []
         for state in flight.states.values():
             if state.status is Status.SENT:
-                state.attempts += 1
+                state.attempts += 0 if blameless else 1
                 state.status = Status.WAITING
                 if state.attempts >= MAX_LOSSES:
                     fatal.append(state)

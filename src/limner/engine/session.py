@@ -237,7 +237,7 @@ class Session:
             self._scheduler.recovered(loss.place, self._cache.get)
             return
         self._informed.discard(start.group)
-        fatal = self._scheduler.lost(start.key)
+        fatal = self._scheduler.lost(start.key, blameless=loss.blameless)
         self._scheduler.recovered(loss.place, self._cache.get)
         for state in fatal:
             self._blame(state.step.schema, loss.reason)

@@ -48,6 +48,7 @@ class Folders:
     """Whose input, output and temp folders these are; empty for all of them."""
     _listing: Listing = field(default_factory=Listing, compare=False, repr=False)
     _homes: dict[str, Folders] = field(default_factory=dict, compare=False, repr=False)
+    _elsewhere: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def under(
@@ -145,10 +146,17 @@ class Folders:
     def model_files(self, kind: str) -> list[str]:
         """The names of all files of a kind, sorted, those in subfolders as `subfolder/name`."""
         folder = self.model_folder(kind)
-        names = self._listing.files(folder.paths)
+        names: Iterable[str] = self._listing.files(folder.paths)
+        if others := self._elsewhere.get(model_folders.canonical(kind)):
+            names = sorted(others.union(names))
         if not folder.extensions:
             return list(names)
         return [name for name in names if os.path.splitext(name)[1].lower() in folder.extensions]
+
+    def also_there(self, models: Mapping[str, frozenset[str]]) -> None:
+        """Other machines that run graphs have these models, by kind: their names are listed beside those of here."""
+        self._elsewhere.clear()
+        self._elsewhere.update(models)
 
     def media_files(self, folder: str, kinds: Iterable[str] = ()) -> list[str]:
         """The names of the files right in `input`, `output` or `temp`, sorted; only these media kinds, if given."""

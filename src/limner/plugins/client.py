@@ -18,7 +18,7 @@ from limner.graph import NodeSchema
 from . import protocol as p
 from .codec import decode_from_host, encode, read_reports, wire_inquiries, wire_segment
 from .errors import HostRefused, LoadError, UnknownTopic
-from .transport import Connection
+from .transport import Frames
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,13 @@ class _Pending:
 class HostClient:
     """Requests to a host. When the connection ends, every request that waits raises HostLost."""
 
-    def __init__(self, connection: Connection, place: str, listener: Listener) -> None:
+    def __init__(self, connection: Frames, place: str, listener: Listener) -> None:
         self.place = place
         self._connection, self._listener = connection, listener
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._lost: str | None = None
+        self._blameless = False
         self.loading = ""
         """The part of its library that the host imports, or imported last."""
         self.loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
@@ -65,15 +66,15 @@ class HostClient:
             except msgspec.MsgspecError as error:
                 raise ValueError(f"the host sent what is no message: {error}") from error
 
-    def lose(self, reason: str) -> None:
-        """The host is gone."""
-        self._lost = reason
+    def lose(self, reason: str, *, blameless: bool = False) -> None:
+        """The host is gone; `blameless`: not by what it ran."""
+        self._lost, self._blameless = reason, blameless
         if not self.loaded.done():
-            self.loaded.set_exception(HostLost(self.place, reason))
+            self.loaded.set_exception(HostLost(self.place, reason, blameless=blameless))
             self.loaded.exception()  # nobody need have waited for it
         for pending in self._pending.values():
             if not pending.answer.done():
-                pending.answer.set_exception(HostLost(self.place, reason))
+                pending.answer.set_exception(HostLost(self.place, reason, blameless=blameless))
                 pending.answer.exception()
         self._pending.clear()
 
@@ -120,7 +121,7 @@ class HostClient:
         fingerprints: Mapping[str, Fingerprint] | None = None,
     ) -> object:
         if self._lost is not None:
-            raise HostLost(self.place, self._lost)
+            raise HostLost(self.place, self._lost, blameless=self._blameless)
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._pending[number] = _Pending(answer, reporter, fingerprints)
         try:

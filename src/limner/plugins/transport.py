@@ -13,12 +13,27 @@ import secrets
 import socket
 import struct
 from types import TracebackType
+from typing import Protocol
 
 ADDRESS_VARIABLE = "LIMNER_HOST_ADDRESS"
 LENGTH = struct.Struct(">I")
 LARGEST_FRAME = 2**31
 TOKEN_LENGTH = 32
 CONNECT_SECONDS = 60.0
+
+
+class Frames(Protocol):
+    """Frames from and to the other side, however they travel."""
+
+    def send(self, frame: bytes) -> None:
+        """Raises ConnectionError when it is closed."""
+        ...
+
+    async def receive(self) -> bytes | None:
+        """The next one, or None when the other side has closed."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Connection:

@@ -23,8 +23,11 @@ class JobQueue(Protocol):
         """
         ...
 
-    async def take(self) -> Job:
-        """Wait for a job and take it: it is running from now on."""
+    async def take(self, job: str | None = None) -> Job:
+        """Wait for a job and take it: it is running from now on.
+
+        With `job`, take that one at once. Raises LookupError where it does not wait.
+        """
         ...
 
     async def done(self, job: str, *, on_disk: bool = True) -> None:
@@ -103,6 +106,10 @@ class JobQueue(Protocol):
 
     def count(self, state: State, owner: str | None = None) -> int:
         """How many jobs are in a state, of one owner if one is named."""
+        ...
+
+    def owners(self) -> tuple[str, ...]:
+        """Whose jobs wait; the empty name for those of nobody."""
         ...
 
     def marked(self) -> tuple[Job, ...]:

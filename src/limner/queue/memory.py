@@ -69,18 +69,29 @@ class MemoryQueue:
         self._more.set()
         self._changed()
 
-    async def take(self) -> Job:
+    async def take(self, job: str | None = None) -> Job:
         # Nothing is awaited between the choice and the answer: no one else sees a job that runs and is not known to.
-        while (place := self.next()) is None:
+        place = self.next() if job is None else self._waiting(job)
+        while place is None:
             self._more.clear()
             await self._more.wait()
-        job = self._load([place])[0]
+            place = self.next()
+        taken = self._load([place])[0]
         place = place.taken()
         self._order.pull(place.id, State.WAITING)
         self._order.push(place, State.RUNNING)
         self._note_changed(place, State.RUNNING)
         self._changed()
-        return replace(job, place=place, attachment=self._attachments.get(place.id))
+        return replace(taken, place=place, attachment=self._attachments.get(place.id))
+
+    def _waiting(self, job: str) -> Place:
+        place = self._order.place(job)
+        if place is None or self._order.state(job) is not State.WAITING:
+            raise LookupError(f"job {job} does not wait")
+        return place
+
+    def owners(self) -> tuple[str, ...]:
+        return self._order.owners()
 
     async def done(self, job: str, *, on_disk: bool = True) -> None:
         if self._order.pull(job, State.RUNNING) is not None:
@@ -201,7 +212,7 @@ class MemoryQueue:
 
     def find(self, job: str) -> Job | None:
         place = self._order.place(job)
-        return None if place is None else self._load([place])[0]
+        return None if place is None else next(iter(self._load([place])), None)
 
     def place(self, job: str) -> Place | None:
         return self._order.place(job)

@@ -73,6 +73,11 @@ class Order:
             places = iter(self._by_state[state].values())
         return islice((place for place in places if owner is None or place.owner == owner), offset, None)
 
+    def owners(self) -> tuple[str, ...]:
+        """Whose jobs wait."""
+        owned = sum(map(len, self._of_owners.values()))
+        return (*(("",) if owned < len(self._waiting) else ()), *self._of_owners)
+
     def first(self) -> Place | None:
         """The job that would run next."""
         return self._waiting[self._ranks[0][3]] if self._ranks else None

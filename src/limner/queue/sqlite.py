@@ -97,7 +97,8 @@ class SqliteQueue(MemoryQueue):
             arrivals = [place.arrival for place in places[first : first + _PAGE]]
             marks = ", ".join("?" * len(arrivals))
             found.update(self._database.rows(f"SELECT arrival, work FROM works WHERE arrival IN ({marks})", arrivals))
-        return [_decode(place, found.get(place.arrival)) for place in places]
+        ended = {place.id for place in places if place.arrival not in found and self.state(place.id) is State.RUNNING}
+        return [_decode(place, found.get(place.arrival)) for place in places if place.id not in ended]
 
 
 _CHANGE = "UPDATE places SET priority = ?, number = ?, attempts = ?, lost = ?, state = ? WHERE arrival = ? AND id = ?"

@@ -30,7 +30,7 @@ from .history import History
 from .message import JobTaken
 from .queue_news import QueueNews
 from .scribe import Scribe
-from .turns import Turns
+from .turns import Source, Taken, Turns
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +52,20 @@ class Consumer:
         *,
         concurrency: int = 1,
         free: Callable[[], Awaitable[None]] | None = None,
+        source: Source | None = None,
     ) -> None:
-        """`prepare` makes a job's graph; it may raise `InvalidGraph`. `free` frees a device that a job has to leave."""
+        """`prepare` makes a job's graph; it may raise `InvalidGraph`. `free` frees a device that a job has to leave.
+
+        `source` chooses the jobs; without it they come in the queue's order.
+        """
         self._queue = queue
         self._engine = engine
         self._prepare = prepare
         self._history = history
         self._bus = bus
         self._news = QueueNews(bus, lambda: len(queue))
-        self._turns = Turns(concurrency)
+        self._source = source or Turns(queue, concurrency)
         self._free = free
-        self._concurrency = concurrency
         self._running: dict[str, asyncio.Event] = {}
         self._leaving: dict[str, bool] = {}
         """Jobs that stop for a while: whether they are paused then, or wait again."""
@@ -77,9 +80,9 @@ class Consumer:
         """Run jobs until cancelled; jobs in progress are cancelled then, and stay in a durable queue."""
         stop = self._queue.watch(self._queue_changed)
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self._turns.workers):
-                    workers.create_task(self._work())
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    group.create_task(self._take_on(await self._next()))
         finally:
             stop()
             self._news.close()
@@ -130,7 +133,7 @@ class Consumer:
     def _preempt(self) -> None:
         """Where a job waits whose priority is higher than that of one that runs, that one has to leave."""
         running = [place for place in self._queue.places(State.RUNNING) if place.id in self._running]
-        if len(running) < self._concurrency:
+        if not running or len(running) < self._source.slots:
             return
         waiting = self._queue.next()
         least = min(running, key=lambda place: place.priority)
@@ -148,19 +151,22 @@ class Consumer:
             await self._engine.interrupt(name)
         return bool(chosen)
 
-    async def _work(self) -> None:
+    async def _next(self) -> Taken:
         while True:
-            async with self._turns.turn() as turn:
-                try:
-                    job = await self._queue.take()
-                except DatabaseProblem as error:
-                    log.error("the queue cannot be read: %s", error)
-                    await asyncio.sleep(UNREADABLE_SECONDS)
-                    continue
-                await self._take_on(job, turn.give)
+            try:
+                return await self._source.next()
+            except DatabaseProblem as error:
+                log.error("the queue cannot be read: %s", error)
+                await asyncio.sleep(UNREADABLE_SECONDS)
 
-    async def _take_on(self, job: Job, give_turn: Callable[[], None]) -> None:
+    async def _take_on(self, taken: Taken) -> None:
         """Run the job, and see to its place in the queue."""
+        try:
+            await self._see_to(taken.job, taken.give)
+        finally:
+            taken.end()
+
+    async def _see_to(self, job: Job, give_turn: Callable[[], None]) -> None:
         self._running[job.id] = asyncio.Event()
         self._bus.tell([JobTaken(job.added, job.attempts)], job.id, job.client)
         kept = None

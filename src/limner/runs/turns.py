@@ -7,40 +7,86 @@ A run that has only its last files to write gives its turn away, so that the nex
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from limner.queue import Job, JobQueue
 
 TAILS = 2
 
 
+class Taken(Protocol):
+    """A job that was taken. `give` leaves its turn to others, `end` says that it is over; again, they do nothing."""
+
+    @property
+    def job(self) -> Job: ...
+
+    @property
+    def give(self) -> Callable[[], None]: ...
+
+    @property
+    def end(self) -> Callable[[], None]: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """A place that can be given away once."""
+    """A `Taken`."""
 
-    def __init__(self, turns: asyncio.Semaphore) -> None:
-        self._turns = turns
-        self._has = True
+    job: Job
+    give: Callable[[], None]
+    end: Callable[[], None]
 
-    def give(self) -> None:
-        """Let another one begin; again, it does nothing."""
-        if self._has:
-            self._has = False
-            self._turns.release()
+
+class Source(Protocol):
+    """Where jobs come from, when it is their turn."""
+
+    @property
+    def slots(self) -> int:
+        """How many have a turn at a time."""
+        ...
+
+    async def next(self) -> Taken:
+        """Wait for a job and take it. Raises `limner.database.DatabaseProblem`."""
+        ...
 
 
 class Turns:
-    """`concurrency` turns."""
+    """The jobs of a queue in its order, `concurrency` at a time."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, queue: JobQueue, concurrency: int) -> None:
+        self._queue = queue
+        self.slots = concurrency
         self._turns = asyncio.Semaphore(concurrency)
-        self.workers = concurrency * (1 + TAILS)
-        """How many can be at work at all."""
+        self._places = asyncio.Semaphore(concurrency * (1 + TAILS))
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
-        """Wait for a turn; it is given away at the end of the context at the latest."""
-        await self._turns.acquire()
-        turn = Turn(self._turns)
+    async def next(self) -> Taken:
+        await self._places.acquire()
+        end = _once(self._places.release)
         try:
-            yield turn
-        finally:
-            turn.give()
+            await self._turns.acquire()
+        except BaseException:
+            end()
+            raise
+        give = _once(self._turns.release)
+
+        def over() -> None:
+            give()
+            end()
+
+        try:
+            return Turn(await self._queue.take(), give, over)
+        except BaseException:
+            over()
+            raise
+
+
+def _once(call: Callable[[], None]) -> Callable[[], None]:
+    """The call, that does nothing from the second time on."""
+    left = [call]
+
+    def once() -> None:
+        if left:
+            left.pop()()
+
+    return once

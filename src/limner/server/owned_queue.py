@@ -98,8 +98,11 @@ class OwnedQueue:
             remedy = "Leave priority out, or ask an admin to raise it"
             raise ApiError(403, "not_allowed", "Only an admin puts jobs before those of others", remedy)
 
-    async def take(self) -> Job:
-        return await self._queue.take()
+    async def take(self, job: str | None = None) -> Job:
+        return await self._queue.take(job)
+
+    def owners(self) -> tuple[str, ...]:
+        return self._queue.owners() if self._owner is None else (self._owner,)
 
     async def done(self, job: str, *, on_disk: bool = True) -> None:
         await self._queue.done(job, on_disk=on_disk)

@@ -196,6 +196,31 @@ async def nothing_against() -> Sequence[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker of the cluster. Its state: connecting, ready, draining, lost, gone, refused, or reserve (for what no
+    other can run).
+
+    `memory` is that of its device in bytes, `jobs` how many run there, `models` the files that it has loaded, about;
+    `speed` how long it takes by the side of others: 2 is twice as long.
+    """
+
+    name: str
+    state: str
+    reason: str = ""
+    machine: str = ""
+    device: str = ""
+    memory: int = 0
+    jobs: int = 0
+    models: Sequence[str] = ()
+    speed: float = 1.0
+
+
+def no_workers() -> Sequence[WorkerState]:
+    """There is no cluster."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything that the routes use.
 
@@ -220,6 +245,7 @@ class Services:
     """What keeps the server from taking jobs, beside nodes that still load."""
     library: Library | None = None
     """Kept workflows, batches, assets; None for those of the user folder, opened and closed with the application."""
+    workers: Callable[[], Sequence[WorkerState]] = no_workers
 
 
 SERVICES = web.AppKey("services", Services)

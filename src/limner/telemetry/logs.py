@@ -33,6 +33,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None, form: str = HUM
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_rays,
         _with_run,
         *([] if form == HUMAN else [structlog.stdlib.add_logger_name]),
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
@@ -107,3 +108,10 @@ class _WholeLines(logging.StreamHandler[TextIO]):
 
 def _plain(stream: TextIO, error: object) -> None:
     structlog.dev.plain_traceback(stream, error)  # type: ignore[arg-type]
+
+
+def _without_rays(logger: object, method: str, event: Event) -> Event:
+    """Ray adds a time of its own to every line of its processes."""
+    del logger, method
+    event.pop("_ray_timestamp_ns", None)
+    return event

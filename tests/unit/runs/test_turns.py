@@ -6,6 +6,7 @@ import asyncio
 
 from limner.engine.events import RunFinished, RunStarted, StepFinished, StepStarted
 from limner.graph import Graph, Lane
+from limner.queue import MemoryQueue, NewJob
 from limner.runs import Bus
 from limner.runs.turns import TAILS, Turns
 from tests.support import nodes
@@ -75,13 +76,26 @@ async def test_the_events_of_each_job_stay_in_order() -> None:
 
 
 async def test_turns_are_given_away_once_and_tails_are_limited() -> None:
-    turns = Turns(1)
-    assert turns.workers == 1 + TAILS
-    async with turns.turn() as first:
-        first.give()
-        first.give()
-        async with asyncio.timeout(1), turns.turn():
-            another = asyncio.ensure_future(turns.turn().__aenter__())
-            await asyncio.sleep(0)
-            assert not another.done(), "one turn was given, not two"
-    await another
+    queue = MemoryQueue()
+    for number in range(6):
+        await queue.add(NewJob(str(number), {}, ()))
+    turns = Turns(queue, 1)
+    first = await turns.next()
+    first.give()
+    first.give()
+    async with asyncio.timeout(1):
+        second = await turns.next()
+    third = asyncio.ensure_future(turns.next())
+    await asyncio.sleep(0)
+    assert not third.done(), "one turn was given, not two"
+    second.give()
+    async with asyncio.timeout(1):
+        tail = await third
+    tail.give()
+    assert [taken.job.id for taken in (first, second, tail)] == ["0", "1", "2"]
+    more = asyncio.ensure_future(turns.next())
+    await asyncio.sleep(0)
+    assert not more.done(), f"at most {TAILS} go on without a turn"
+    first.end()
+    async with asyncio.timeout(1):
+        assert (await more).job.id == "3"

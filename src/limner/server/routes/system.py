@@ -92,10 +92,32 @@ async def metrics(request: web.Request) -> web.Response:
     return await exposed(request, services(request).metrics)
 
 
+class Worker(msgspec.Struct):
+    """A worker of the cluster, with the reason where it is not ready."""
+
+    name: str
+    state: str
+    reason: str
+    machine: str
+    device: str
+    memory: int
+    jobs: int
+    models: list[str]
+    speed: float
+
+
+@describes(answer=list[Worker])
+async def workers(request: web.Request) -> web.Response:
+    """The workers of the cluster; none where the server runs all by itself."""
+    found = services(request).workers()
+    return answer([msgspec.to_builtins(msgspec.convert(state, Worker, from_attributes=True)) for state in found])
+
+
 ROUTES = (
     web.get("/system_stats", system_stats),
     web.get("/features", get_features),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
     web.get("/metrics", metrics),
+    web.get("/workers", workers),
 )

@@ -1,0 +1,356 @@
+"""Which job runs on which worker. Facts in, matches out; no I/O, and a decision costs the same for any fleet.
+
+Rules, stated once:
+
+- Of the jobs that wait, only the first `LOOK` are looked at, in a fair order: higher priority first, then the owner who
+  has had the least of the fleet, then who came first.
+- A job goes to an idle worker that has its models. Where none has, and one that is at work does, it waits for that one
+  as long as this is sooner than loading the models elsewhere; jobs behind it may pass it meanwhile, `PASSED` times.
+- Else it goes to the idle worker that has the fewest models to lose, and the quickest of these.
+- A reserve worker gets only what no other can run.
+- A job that no worker can run is refused, with the reason of each, once no worker that could is expected (`settled`).
+- Before all of them come runs that lost the worker that they had.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import TypeAlias
+
+from limner.queue.job import Place
+
+from .facts import Capabilities, Model, Needs
+
+LOOK = 64
+PASSED = 1_000
+KEPT_MODELS = 4
+"""Models that a worker is taken to have at a time, where the memory that they take is not known."""
+FIRST_LOAD, FIRST_RUN = 10.0, 1.0
+"""Seconds that loading a model and running a job are taken to need, until it is known."""
+SMOOTHING = 0.2
+CRAWL = 4.0
+"""A worker that is so many times slower than others keeps no job for the sake of its models."""
+
+WorkerName: TypeAlias = str
+Run: TypeAlias = str
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """`slots` jobs at a time. `speed` is how its times compare with those of others: 2 is half as fast."""
+
+    name: WorkerName
+    capabilities: Capabilities
+    slots: int = 1
+    busy: set[Run] = field(default_factory=set)
+    warm: OrderedDict[Model, None] = field(default_factory=OrderedDict)
+    draining: bool = False
+    reserve: bool = False
+    speed: float = 1.0
+
+    @property
+    def free(self) -> bool:
+        return not self.draining and len(self.busy) < self.slots
+
+    @property
+    def idle(self) -> bool:
+        return self.free and not self.reserve
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The run begins at this worker; `cold`: that has to load its models first."""
+
+    run: Run
+    worker: WorkerName
+    needs: Needs
+    cold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No worker can run the job: `reason` says what each lacks."""
+
+    run: Run
+    reason: str
+
+
+Decision: TypeAlias = Match | Refusal
+
+
+@dataclass(slots=True)
+class _Claim:
+    """A run that has lost its worker, or wants one more."""
+
+    run: Run
+    needs: Needs
+    patient: bool = True
+
+
+class Matcher:
+    """Knows workers, what they do, and what jobs need."""
+
+    def __init__(self, needs_of: Callable[[Place], Needs]) -> None:
+        """`needs_of` is asked once for each job that is looked at."""
+        self._needs_of = needs_of
+        self.workers: dict[WorkerName, WorkerState] = {}
+        self._idle: set[WorkerName] = set()
+        self._reserves: set[WorkerName] = set()
+        self._holders: dict[Model, set[WorkerName]] = {}
+        self._needs: dict[Run, Needs] = {}
+        self._passed: dict[Run, int] = {}
+        self._claims: OrderedDict[Run, _Claim] = OrderedDict()
+        self._expected: dict[WorkerName, Capabilities] = {}
+        """Workers that are gone and may come back."""
+        self._used: dict[str, float] = {}
+        """Seconds of the fleet that each owner has had, about; who comes new begins with the least that anyone has."""
+        self._run_seconds, self._load_seconds = FIRST_RUN, FIRST_LOAD
+        self.settled = True
+        """Whether all workers are there that are expected; until then nothing is refused."""
+
+    # Facts
+
+    def joined(self, name: WorkerName, capabilities: Capabilities, slots: int = 1) -> None:
+        """A worker is there, new or again: it has no models."""
+        self.left(name)
+        self._expected.pop(name, None)
+        self.workers[name] = WorkerState(name, capabilities, slots)
+        self._note_idle(self.workers[name])
+
+    def left(self, name: WorkerName, *, expected: bool = False) -> Sequence[Run]:
+        """A worker is gone; returns the runs that it had. `expected`: it may come back."""
+        state = self.workers.pop(name, None)
+        if not expected:
+            self._expected.pop(name, None)
+        if state is None:
+            return ()
+        if expected:
+            self._expected[name] = state.capabilities
+        for model in state.warm:
+            self._holders[model].discard(name)
+        self._idle.discard(name)
+        self._reserves.discard(name)
+        return tuple(state.busy)
+
+    def can(self, name: WorkerName, capabilities: Capabilities) -> None:
+        """What a worker can run has changed."""
+        if name in self.workers:
+            self.workers[name].capabilities = capabilities
+
+    def reserve(self, name: WorkerName, reserve: bool) -> None:
+        """Keep the worker for what no other can run, or do so no more."""
+        if name in self.workers:
+            self.workers[name].reserve = reserve
+            self._note_idle(self.workers[name])
+
+    def compared(self, name: WorkerName, times: float) -> None:
+        """A step took this worker so many times what it takes others."""
+        if name in self.workers:
+            state = self.workers[name]
+            state.speed = state.speed * (1 - SMOOTHING) + min(times, 100.0) * SMOOTHING
+
+    def drain(self, name: WorkerName) -> None:
+        """The worker finishes what it has and gets nothing more."""
+        if name in self.workers:
+            self.workers[name].draining = True
+            self._note_idle(self.workers[name])
+
+    def began(self, run: Run, name: WorkerName, needs: Needs) -> None:
+        """The run has a slot of this worker from now on, which has its models then."""
+        state = self.workers[name]
+        state.busy.add(run)
+        self._note_idle(state)
+        for model in needs.models:
+            state.warm.pop(model, None)
+            state.warm[model] = None
+            self._holders.setdefault(model, set()).add(name)
+        while len(state.warm) > max(KEPT_MODELS, len(needs.models)):
+            lost, _ = state.warm.popitem(last=False)
+            self._holders[lost].discard(name)
+
+    def freed(self, run: Run, name: WorkerName) -> None:
+        """The run leaves the slot to others."""
+        state = self.workers.get(name)
+        if state is not None and run in state.busy:
+            state.busy.discard(run)
+            self._note_idle(state)
+
+    def took(self, owner: str, seconds: float, *, loaded: bool = False) -> None:
+        """A run has ended after so many seconds; `loaded`: it had to load its models first."""
+        average = "_load_seconds" if loaded else "_run_seconds"
+        value = max(seconds - (self._run_seconds if loaded else 0.0), 0.001)
+        setattr(self, average, getattr(self, average) * (1 - SMOOTHING) + value * SMOOTHING)
+        self._used[owner] = self._used.get(owner, self._least()) + seconds
+
+    def claim(self, run: Run, needs: Needs, *, patient: bool = True) -> None:
+        """A run that is under way wants a worker, before all that wait. Not `patient`: an idle one now, or none."""
+        self._claims[run] = _Claim(run, needs, patient)
+
+    def unclaim(self, run: Run) -> None:
+        self._claims.pop(run, None)
+
+    def forget(self, run: Run) -> None:
+        """The job waits no more."""
+        self._needs.pop(run, None)
+        self._passed.pop(run, None)
+
+    # Decisions
+
+    @property
+    def has_idle(self) -> bool:
+        return bool(self._idle)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at a time, when all workers are at work."""
+        return sum(state.slots for state in self.workers.values() if not state.draining)
+
+    def decide(self, waiting: Iterable[Place]) -> Iterator[Decision]:
+        """What is to be done now; each match takes its slot at once. `waiting` are the jobs in a fair order."""
+        yield from self._answer_claims()
+        spare = any(self.workers[name].free for name in self._reserves)
+        if not self._idle and not spare:
+            return
+        deferred: dict[Model, int] = {}
+        for number, place in enumerate(waiting):
+            if number >= LOOK or not (self._idle or spare):
+                return
+            if len(self._needs) > 16 * LOOK:  # of jobs that were deleted, mostly
+                self._needs.clear()
+                self._passed.clear()
+            needs = self._known_needs(place)
+            chosen = self._choose(place.id, needs, deferred)
+            if chosen is not None:
+                self.forget(place.id)
+                yield self._matched(place.id, chosen, needs)
+                continue
+            reason = self.impossible(needs)
+            if reason and (last := self._spare(needs)):
+                self.forget(place.id)
+                yield self._matched(place.id, last, needs)
+            elif reason and self._final(needs):
+                self.forget(place.id)
+                yield Refusal(place.id, reason)
+
+    def _spare(self, needs: Needs) -> WorkerName:
+        """A reserve worker that is free for this; nothing where there is none."""
+        free = (state for name in self._reserves if (state := self.workers[name]).free)
+        return next((state.name for state in free if not state.capabilities.lacks(needs)), "")
+
+    def _final(self, needs: Needs) -> bool:
+        """Whether no worker at all will do, not one in reserve that is at work either."""
+        return self.settled and all(self.workers[name].capabilities.lacks(needs) for name in self._reserves)
+
+    def impossible(self, needs: Needs) -> str:
+        """Why none of the workers can run this, whether they are idle or not; nothing where one can."""
+        reasons = {}
+        for name, state in self.workers.items():
+            if state.reserve:
+                continue
+            reason = state.capabilities.lacks(needs)
+            if not reason:
+                return ""
+            reasons[name] = reason
+        if any(not capabilities.lacks(needs) for capabilities in self._expected.values()):
+            return ""
+        told = "; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:5])
+        more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        return f"no worker can run it: {told}{more}" if reasons else "there is no worker"
+
+    def idle_for(self, needs: Needs) -> int:
+        """How many workers could begin with this now."""
+        return sum(not self.workers[name].capabilities.lacks(needs) for name in self._idle)
+
+    def fair(self, heads: Mapping[str, Iterator[Place]]) -> Iterator[Place]:
+        """The jobs of each owner in one fair order: higher priorities first, then who has had the least."""
+        heap: list[tuple[int, float, tuple[int, float, int, str], str, Place]] = []
+        least = self._least()
+
+        def push(owner: str, used: float) -> None:
+            place = next(heads[owner], None)
+            if place is not None:
+                heappush(heap, (-place.priority, used, place.rank, owner, place))
+
+        for owner in heads:
+            push(owner, self._used.setdefault(owner, least))
+        while heap:
+            _, used, _, owner, place = heappop(heap)
+            yield place
+            push(owner, used + self._run_seconds)
+
+    def _least(self) -> float:
+        return min(self._used.values(), default=0.0)
+
+    def _answer_claims(self) -> Iterator[Decision]:
+        for run, claim in list(self._claims.items()):
+            chosen = self._best(claim.needs)
+            if chosen is None and claim.patient and self.impossible(claim.needs):
+                chosen = self._spare(claim.needs) or None
+            if chosen is not None:
+                del self._claims[run]
+                yield self._matched(run, chosen, claim.needs)
+            elif not claim.patient:
+                del self._claims[run]
+            elif (reason := self.impossible(claim.needs)) and self._final(claim.needs):
+                del self._claims[run]
+                yield Refusal(run, reason)
+
+    def _matched(self, run: Run, name: WorkerName, needs: Needs) -> Match:
+        cold = not needs.models <= self.workers[name].warm.keys()
+        self.began(run, name, needs)
+        return Match(run, name, needs, cold)
+
+    def _choose(self, run: Run, needs: Needs, deferred: dict[Model, int]) -> WorkerName | None:
+        """An idle worker for the job, or None where it had better wait, or must."""
+        best = self._best(needs)
+        if best is None or not needs.models or needs.models <= self.workers[best].warm.keys():
+            return best
+        holders = min(len(self._holders.get(model, ())) for model in needs.models)
+        if not holders or self._passed.get(run, 0) >= PASSED:
+            return best
+        key = min(needs.models)
+        ahead = deferred.get(key, 0) + 1
+        if ahead * self._run_seconds / holders < self._load_seconds:
+            deferred[key] = ahead
+            self._passed[run] = self._passed.get(run, 0) + 1
+            return None
+        return best
+
+    def _best(self, needs: Needs) -> WorkerName | None:
+        """The idle worker that has the job's models; else the one that has the fewest to lose."""
+        if not self._idle:
+            return None
+        warm = [self.workers[name] for name in self._idle_with(needs)]
+        for state in sorted(warm, key=lambda state: (state.speed, state.name)):
+            if state.speed < CRAWL and not state.capabilities.lacks(needs):
+                return state.name
+        best: tuple[int, float, WorkerName] | None = None
+        for number, name in enumerate(self._idle):
+            state = self.workers[name]
+            rank = (len(state.warm), state.speed, name)
+            if (best is None or rank < best) and not state.capabilities.lacks(needs):
+                best = rank
+            if best is not None and number >= LOOK:
+                break
+        return None if best is None else best[2]
+
+    def _idle_with(self, needs: Needs) -> list[WorkerName]:
+        """The idle workers that have all of the job's models."""
+        held = [self._holders.get(model, set()) for model in needs.models]
+        if not held:
+            return []
+        fewest = min((self._idle, *held), key=len)
+        return [name for name in fewest if name in self._idle and all(name in other for other in held)]
+
+    def _known_needs(self, place: Place) -> Needs:
+        needs = self._needs.get(place.id)
+        if needs is None:
+            needs = self._needs[place.id] = self._needs_of(place)
+        return needs
+
+    def _note_idle(self, state: WorkerState) -> None:
+        (self._idle.add if state.idle else self._idle.discard)(state.name)
+        (self._reserves.add if state.reserve else self._reserves.discard)(state.name)
