@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 0.3
 """Seconds that a reload waits for the device lane; while a long step holds it, the pack is imported beside it."""
 
+ELSEWHERE = "has a host of its own, which is started with the server: start it again"
+
 
 def refreshed(packages: PackagesInUse) -> None:
     """Have the packages on the path that the packs require now."""
@@ -109,8 +111,9 @@ class LoadedPacks:
             forget_pack(path, old, self._bridge, self.endpoints)
             self._packs.pop(path, None)
             self._failed.pop(path, None)
-            log.info("%s is gone", pack_name(path))
-            return {"pack": pack_name(path), "gone": True}
+            elsewhere = is_there(path)
+            log.info("%s %s", pack_name(path), ELSEWHERE if elsewhere else "is gone")
+            return {"pack": pack_name(path), "gone": True, **({"elsewhere": True} if elsewhere else {})}
         pack = reload_pack(path, old, self._bridge, self.endpoints)
         for problem in pack.problems:
             log.warning("%s: %s", problem.source, problem.message)

@@ -37,6 +37,7 @@ class NodeSet:
         self._by_host: dict[str, list[NodeSchema]] = {}
         self._problems: dict[str, dict[str, str]] = {}
         self._left_out: dict[str, str] = {}
+        self._stale = False
         self._recall()
         self._learn()
 
@@ -56,6 +57,7 @@ class NodeSet:
     def sources_changed(self) -> None:
         """Files of packs are others than they were: what hosts tell from now on is kept for these."""
         self._cache = cache_for(self._folders, self._comfyui)
+        self._stale = True
 
     def loaded(self, name: str, loaded: Loaded) -> None:
         """A host has loaded these."""
@@ -67,7 +69,7 @@ class NodeSet:
             self._left_out.clear()  # it has left them out itself
         if told != before or offered:
             self._learn()
-        if told != before:
+        if told != before or self._stale:
             self._keep()
         if name == SHARED:
             log.info("%d node types are ready", len(loaded.schemas))
@@ -101,6 +103,7 @@ class NodeSet:
         """Save all that is known of this state of the packs; that one is quarantined may end without another."""
         absent = {pack: reason for pack, reason in self._absent().items() if not reason.startswith(QUARANTINED)}
         self._cache.save([schema for schemas in self._by_host.values() for schema in schemas], absent)
+        self._stale = False
 
     def _absent(self) -> dict[str, str]:
         return {pack: reason for problems in self._problems.values() for pack, reason in problems.items()}

@@ -126,7 +126,7 @@ async def running(settings: Settings, book: LogBook[LogLine]) -> AsyncIterator[R
         news.engine = engine
         await hosts.start()
         if not node_set.catalog:
-            log.info("first start of this version: reading the nodes")
+            log.info("the nodes are read anew, as Limner or a pack is new or has changed")
             await _first_schemas(hosts, news)
         machine = HostMachine(hosts, engine, folders, lambda: node_set.catalog, cluster)
         packs = HostPacks(hosts.by_name, folders)

@@ -27,10 +27,11 @@ app.registerExtension({ name: "Limner.DefaultWorkflow" });
 
 // A server with --reload says so when it has imported a pack anew: the editor takes the new nodes over.
 async function tellOfPacks({ detail }) {
-  for (const { pack, failed, gone, problems } of detail.packs) {
-    const summary = failed ? `${pack} has an error` : gone ? `${pack} is gone` : `${pack} is loaded anew`;
-    const severity = failed ? "error" : problems?.length ? "warn" : "success";
-    const life = failed ? undefined : 3000;
+  for (const { pack, failed, gone, elsewhere, problems } of detail.packs) {
+    const left = elsewhere ? `${pack} has a host of its own: start the server again for it` : `${pack} is gone`;
+    const summary = failed ? `${pack} has an error` : gone ? left : `${pack} is loaded anew`;
+    const severity = failed ? "error" : problems?.length || elsewhere ? "warn" : "success";
+    const life = failed || elsewhere ? undefined : 3000;
     app.extensionManager?.toast?.add({ severity, summary, detail: problems?.join("\n"), life });
   }
   await app.refreshComboInNodes();

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from limner.app.loaded_packs import LoadedPacks
+from limner.app.role import is_isolated
 from limner.comfy.packs import load_packs
 from limner.comfy.shims import Bridge, install, uninstall
 from limner.engine.ports import Ended, Segment, Task
@@ -80,7 +81,7 @@ class Fixture:
         self.routes("web_two", 1)
         packs = load_packs([self.folder], self.bridge)
         assert not [problem for pack in packs for problem in pack.problems]
-        self.loaded = LoadedPacks(Library([builtin]), packs, self.bridge, None, lambda path: True)
+        self.loaded = LoadedPacks(Library([builtin]), packs, self.bridge, None, lambda path: not is_isolated(path))
         self.core = HostCore(self.loaded.library(), services)
         self.loaded.belong_to(self.core)
         self.told: list[int] = []
@@ -188,6 +189,9 @@ async def test_packs_come_and_go(host: Fixture) -> None:
     assert set(host.core.library) == {"Builtin", "two", "New"}
     assert "one" not in host.bridge.classes
     assert not [name for name in sys.modules if name.startswith("custom_nodes.one")]
+    (host.folder / "two" / "limner.toml").write_text("isolate = true")
+    assert host.reload("two") == [{"pack": "two", "gone": True, "elsewhere": True}]
+    assert set(host.core.library) == {"Builtin", "New"}
 
 
 async def test_routes_are_replaced_and_those_of_others_stay(host: Fixture) -> None:

@@ -36,6 +36,18 @@ def test_what_hosts_told_is_known_at_the_next_start(folders: Folders) -> None:
     assert again.catalog.absent == {"broken": "ImportError: no x"}
 
 
+def test_the_same_nodes_of_other_files_are_kept_for_these(folders: Folders) -> None:
+    pack = folders.model_folder("custom_nodes").paths[0] / "pack"
+    pack.mkdir(parents=True)
+    nodes = NodeSet(folders, HOMES)
+    nodes.loaded(SHARED, loaded("A"))
+    (pack / "__init__.py").write_text("# saved, while a server watches")
+    assert not NodeSet(folders, HOMES).catalog
+    nodes.sources_changed()
+    nodes.loaded(SHARED, loaded("A"))
+    assert list(NodeSet(folders, HOMES).catalog) == ["A"]
+
+
 def test_that_a_pack_is_quarantined_is_not_kept(folders: Folders) -> None:
     pack = folders.model_folder("custom_nodes").paths[0] / "wild"
     pack.mkdir(parents=True)

@@ -108,5 +108,5 @@ def test_a_quarantined_pack_is_let_in_again(limner: Command, tmp_path: Path) -> 
     assert (folders.user / "limner" / FILE).is_file()
     assert listed(limner)["wild"]["state"] == "quarantined"
     code, _, err = limner("enable", "wild")
-    assert code == 0 and "wild was quarantined, and may load again" in err
+    assert code == 0 and "wild was quarantined; it is loaded when the server starts next" in err
     assert listed(limner)["wild"]["state"] == "on"

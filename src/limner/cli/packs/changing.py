@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from ..console import errors, output
 from ..errors import BadInput
 from ..session import or_bad_input
 from .common import Name, Names, folders_of, places_of, problems, say, with_places, working
+
+if TYPE_CHECKING:
+    from limner.packs.installing import Outcome
 
 
 @with_places
@@ -77,20 +81,27 @@ def install(
             else:
                 wishes.append(Wish(source_of(text, ref), name, isolate))
         done = do_install(places, wishes, Registry(settings.pack_registry), say, pins)
+    _tell(done)
+
+
+def _tell(done: Sequence[Outcome]) -> None:
+    """What was installed, and what is left to do."""
     for outcome in done:
         host = ", in a host of its own" if outcome.isolated else ""
         version = f" {outcome.fetched.version}" if outcome.fetched.version else ""
         output().print(f"{outcome.fetched.plain_name}{version} is in {outcome.path}{host}", markup=False)
         if outcome.has_script:
-            errors().print(
-                f"It has an install.py, which was not run, as it may change anything. If the pack needs it: "
-                f"cd {outcome.path} && {sys.executable} install.py",
-                style="yellow",
-                markup=False,
+            script = f"cd {outcome.path} && {sys.executable} install.py"
+            _say(
+                f"It has an install.py, which was not run, as it may change anything. If it must be: {script}", "yellow"
             )
-    if done and done[0].packages:
-        errors().print(f"With it came {', '.join(done[0].packages)}", style="dim", markup=False)
-    errors().print("A server that runs loads it once it is started again, or by itself with --reload.", style="dim")
+    came = next((outcome.packages for outcome in done if outcome.packages), ())
+    if came:
+        _say(f"With it came {', '.join(came)}")
+    if not all(outcome.isolated for outcome in done):
+        _say("A server that runs loads it once it is started again, or by itself with --reload.")
+    if any(outcome.isolated for outcome in done):
+        _say("A host of its own is started, and its environment made, when the server starts next.")
 
 
 @with_places
@@ -143,7 +154,9 @@ def enable(names: Names, *, settings: Settings) -> None:
         for name in names:
             pack = find(places, name)
             if Quarantine(folders_of(settings)).release(pack.name):
-                errors().print(f"{pack.name} was quarantined, and may load again.", style="dim", markup=False)
+                errors().print(
+                    f"{pack.name} was quarantined; it is loaded when the server starts next.", style="dim", markup=False
+                )
             output().print(f"{pack.name} is on: {do_enable(places, pack)}", markup=False)
 
 
