@@ -90,7 +90,7 @@ class Registry:
                 raise BadSource(f"the registry answers {error.code} to {path}", "Try again later") from error
         except (URLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise BadSource(f"the registry {self.url} cannot be reached: {reason}", "Check --pack-registry") from error
+            raise BadSource(f"the registry {self.url} cannot be reached: {reason}", "Check your connection, or --pack-registry") from error
 
 
 def download(url: str, target: Path, largest: int = LARGEST) -> None:

@@ -67,6 +67,9 @@ def test_from_new_to_removed(limner: Command, tmp_path: Path) -> None:
     assert "Nobody knows where my-pack came from" in err
     code, out, _ = limner("update", "--all")
     assert code == 0 and "one: nothing new" in out
+    (source / "__init__.py").write_text("# new")
+    code, out, _ = limner("update", "one")
+    assert code == 0 and "one: now as it is where it came from" in out
     assert limner("update")[0] == 2
     assert limner("remove", "one", "my-pack")[0] == 0
     assert listed(limner) == {}

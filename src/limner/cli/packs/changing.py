@@ -18,6 +18,7 @@ from .common import Name, Names, folders_of, places_of, problems, say, with_plac
 
 if TYPE_CHECKING:
     from limner.packs.installing import Outcome
+    from limner.packs.updating import Updated
 
 
 @with_places
@@ -127,10 +128,14 @@ def update(
             if not chosen:
                 _say("Nothing here came from elsewhere, so there is nothing to update.")
         for told in do_update(places, chosen, Registry(settings.pack_registry), say, ref):
-            news = (
-                f"{told.before or 'as it was'} -> {told.after or 'as it is there'}" if told.changed else "nothing new"
-            )
-            output().print(f"{told.pack.name}: {news}", markup=False)
+            output().print(f"{told.pack.name}: {_news(told)}", markup=False)
+
+
+def _news(told: Updated) -> str:
+    if not told.changed:
+        return "nothing new"
+    named = told.before != told.after and told.before and told.after
+    return f"{told.before} -> {told.after}" if named else "now as it is where it came from"
 
 
 @with_places
