@@ -84,13 +84,13 @@ class ImportWatch:
         return found
 
     def modules(self) -> list[str]:
-        """Top names, beside `custom_nodes`, of modules whose code is the pack's."""
+        """Top names, beside `custom_nodes`, of modules of the pack that an import statement can name."""
         tops = {
             name.partition(".")[0]
             for name, module in list(sys.modules.items())
             if self._is_own(str(getattr(module, "__file__", None) or ""))
         }
-        return sorted(tops - {"custom_nodes"})
+        return sorted(top for top in tops - {"custom_nodes"} if top.isidentifier())
 
     def _is_own(self, file: str) -> bool:
         return file == self._root or file.startswith(self._inside)

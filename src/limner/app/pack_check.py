@@ -7,13 +7,16 @@ where the system can hold it to that; `pip install` reaches nothing, and is told
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
@@ -21,6 +24,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from limner.packs import report as r
 from limner.packs.errors import PackProblem
 from limner.packs.requirements import wanted_by
+
+from . import import_watch
+
+if TYPE_CHECKING:
+    from limner.comfy.shims.report import MissingName
 
 USUAL = ("nodes", "server", "execution", "folder_paths", "comfy.sd", "comfy.samplers", "comfy.model_management")
 """Modules of ComfyUI that packs patch."""
@@ -51,8 +59,6 @@ def check(pack: Path, base: Path, refused: str) -> r.Report:
     from limner.plugins.library import Library
     from limner.plugins.services import Services
 
-    from .import_watch import ImportWatch
-
     folders = Folders.under(base)
     folders.prepare()
     library = Library(built_in())
@@ -61,7 +67,7 @@ def check(pack: Path, base: Path, refused: str) -> r.Report:
     mend_extension_loading()
     for name in USUAL:
         import_module(name)
-    watch = ImportWatch(pack)
+    watch = import_watch.ImportWatch(pack)
     watch.importing()
     loaded = load_pack(pack, bridge)
     nodes = sorted(node.schema.type for node in loaded.nodes)
@@ -74,7 +80,7 @@ def check(pack: Path, base: Path, refused: str) -> r.Report:
         routes=_routes(),
         problems=[problem.message for problem in loaded.problems],
         traceback=next((_inside(problem.traceback, pack) for problem in loaded.problems if problem.traceback), ""),
-        missing=[r.Missing(item.name, item.known, item.places) for item in missing(pack)],
+        missing=_topmost(missing(pack)),
         doings=list(watch.found),
         patches=watch.patches(),
         modules=watch.modules(),
@@ -84,15 +90,30 @@ def check(pack: Path, base: Path, refused: str) -> r.Report:
 
 
 def _inside(trace: str, pack: Path) -> str:
-    """A traceback from the pack's first line on."""
-    head, *lines = trace.splitlines()
-    first = next((number for number, line in enumerate(lines) if f'File "{pack}' in line), 0)
-    return "\n".join([head, *lines[first:]])
+    """A traceback from the pack's first line on, without the lines of the watch."""
+    head, *frames = filter(None, re.split(r"^(?=  File |\S)", trace, flags=re.MULTILINE))
+    frames = [frame for frame in frames if f'File "{import_watch.__file__}"' not in frame]
+    first = next((number for number, frame in enumerate(frames) if f'File "{pack}' in frame), 0)
+    return "".join([head, *frames[first:]])
 
 
-def _routes() -> int:
+def _topmost(found: Sequence[MissingName]) -> list[r.Missing]:
+    """Without what is reached through a name that is missing already."""
+    names = {item.name for item in found}
+    return [
+        r.Missing(item.name, item.known, item.places)
+        for item in found
+        if not any(item.name.startswith(f"{name}.") for name in names)
+    ]
+
+
+def _routes() -> list[str]:
+    """Method and path of what the pack serves."""
     instance: Any = getattr(sys.modules.get("server"), "PromptServer").instance  # noqa: B009  # a module made by us
-    return len(instance.routes)
+    with contextlib.suppress(ValueError, RuntimeError):  # two of one path, or one for what is no path
+        instance.app.add_routes(instance.routes)
+    routes = [route for route in instance.app.router.routes() if route.resource is not None]
+    return sorted({f"{route.method} {route.resource.canonical}" for route in routes if route.method != "HEAD"})
 
 
 def _requirements(pack: Path) -> list[r.Requirement]:

@@ -90,7 +90,8 @@ class Registry:
                 raise BadSource(f"the registry answers {error.code} to {path}", "Try again later") from error
         except (URLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise BadSource(f"the registry {self.url} cannot be reached: {reason}", "Check your connection, or --pack-registry") from error
+            remedy = "Check your connection, or --pack-registry"
+            raise BadSource(f"the registry {self.url} cannot be reached: {reason}", remedy) from error
 
 
 def download(url: str, target: Path, largest: int = LARGEST) -> None:

@@ -54,7 +54,8 @@ class Report(msgspec.Struct, frozen=True):
     nodes: Sequence[str] = ()
     replaced: Sequence[str] = ()
     """Node types that another pack or Limner has too."""
-    routes: int = 0
+    routes: Sequence[str] = ()
+    """`GET /path` of each HTTP route that it serves."""
     problems: Sequence[str] = ()
     traceback: str = ""
     missing: Sequence[Missing] = ()

@@ -113,3 +113,19 @@ def test_a_quarantined_pack_is_let_in_again(limner: Command, tmp_path: Path) -> 
     code, _, err = limner("enable", "wild")
     assert code == 0 and "wild was quarantined; it is loaded when the server starts next" in err
     assert listed(limner)["wild"]["state"] == "on"
+
+
+def test_a_check_brings_what_is_required_for_itself_alone(limner: Command, tmp_path: Path) -> None:
+    folder = pack(tmp_path, "needy", requirements__txt="gadget")
+    (folder / "__init__.py").write_text(f"import gadget\n{(folder / '__init__.py').read_text()}")
+    code, out, err = limner("check", folder)
+    assert code == 1 and "needy  does not load" in out and "gadget  (it is not there)" in out
+    assert "Try it with what it requires: --with-requirements" in err
+    for wish in ("", "isolate = true"):
+        (folder / "limner.toml").write_text(wish or "isolate = false")
+        code, out, err = limner("check", folder, "--with-requirements")
+        assert code == 0 and "needy  loads: 1 node" in out and "not met" not in out, out + err
+    assert not (tmp_path / "base" / "user" / "limner").exists()
+    (folder / "requirements.txt").write_text("nowhere")
+    code, _, err = limner("check", folder, "--with-requirements")
+    assert code == 1 and "requirements of needy cannot be met" in err

@@ -34,7 +34,7 @@ def test_everything_else() -> None:
         slow=[("scipy", 2.0)],
         nodes=["A", "B"],
         replaced=["B"],
-        routes=2,
+        routes=["GET /a", "POST /b"],
         missing=[Missing("comfy.x.y", True, ["a.py:3", "b.py:4"]), Missing("comfy.z", False, ["a.py:5"])],
         doings=[Doing("write", f"file{number}", "a.py:1") for number in range(MOST + 3)]
         + [Doing("pip", "pip install x", "a.py:2")],
@@ -55,9 +55,9 @@ def test_everything_else() -> None:
         "runs pip, or another installer": "pip install x  in a.py:2",
         "replaces names of other modules": "torch.add",
         "adds names to other modules": "nodes.more",
-        "brings modules whose names others may use": "utils",
+        "brings modules whose names others may use too": "utils",
         "takes the place of nodes that are there already": "B",
-        "serves HTTP routes": "2",
+        "declares HTTP routes": "GET /a",
     }.items():
         assert lines[lines.index(f"While it is imported, it {words}:") + 1] == entry
     assert lines[-1] == "It was kept from writing elsewhere, and no installer was run."

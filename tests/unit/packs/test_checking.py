@@ -22,6 +22,9 @@ import comfy.model_management
 import server
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "libs"))
 import common_name
+import importlib.util
+spec = importlib.util.spec_from_file_location(common_name.__file__, common_name.__file__)
+sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 
 (Path(__file__).parent / "cache.json").write_text("{}")
 try:
@@ -49,6 +52,11 @@ comfy.model_management.quite_new = fast
 async def x(request):
     pass
 
+async def y(request):
+    pass
+
+server.PromptServer.instance.app.router.add_post("/y/{name}", y)
+
 class A:
     RETURN_TYPES = ("INT",)
     FUNCTION = "run"
@@ -58,6 +66,7 @@ class A:
         return {"required": {}}
     def run(self):
         import comfy.ldm.no_module_of_this_name
+        comfy.ldm.no_module_of_this_name.inner.name
         return (comfy.sd.no_such_name,)
 
 import comfy.sd
@@ -84,7 +93,7 @@ def test_everything_that_a_pack_does(pack: Path, tmp_path: Path) -> None:
     assert report.loads, report.problems
     assert {"CheckedNode", "VAEDecode"} < set(report.nodes)
     assert report.replaced == ["VAEDecode"]
-    assert report.routes == 1
+    assert report.routes == ["GET /x", "POST /y/{name}"]
     kinds: dict[str, list[Doing]] = {}
     for doing in report.doings:
         kinds.setdefault(doing.kind, []).append(doing)
@@ -127,13 +136,16 @@ def test_a_quiet_pack_does_nothing(tmp_path: Path) -> None:
 
 
 def test_what_does_not_load_is_told_with_its_place(pack: Path) -> None:
-    (pack / "__init__.py").write_text("import time\ntime.sleep(0.2)\nimport no_such_module\n")
+    (pack / "__init__.py").write_text("import time\ntime.sleep(0.2)\nfrom .inner import x\n")
+    (pack / "inner.py").write_text("import no_such_module\n")
     report = check(pack)
     assert not report.loads
     assert report.problems == ["ModuleNotFoundError: No module named 'no_such_module'"]
     head, first, *_ = report.traceback.splitlines()
     assert head.startswith("Traceback"), report.traceback
     assert f'File "{pack / "__init__.py"}", line 3' in first, "it begins in the pack, where the author knows it"
+    assert "import_watch" not in report.traceback
+    assert report.traceback.count("File ") == 2, report.traceback
     assert report.seconds >= 0.2
 
 

@@ -71,9 +71,9 @@ def _doings(report: Report) -> Iterator[tuple[str, list[str]]]:
         yield words, [f"{doing.what}  in {doing.where}" for doing in report.doings if doing.kind == kind]
     yield "replaces names of other modules", [patch.name for patch in report.patches if not patch.added]
     yield "adds names to other modules", [patch.name for patch in report.patches if patch.added]
-    yield "brings modules whose names others may use", list(report.modules)
+    yield "brings modules whose names others may use too", list(report.modules)
     yield "takes the place of nodes that are there already", list(report.replaced)
-    yield "serves HTTP routes", [str(report.routes)] if report.routes else []
+    yield "declares HTTP routes", list(report.routes)
 
 
 def _section(console: Console, head: str, entries: Iterable[str], style: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from limner.packs.errors import UnknownPack
     from limner.packs.installed import InstalledPack
     from limner.packs.places import Places
+    from limner.packs.trying import Surroundings
 
 
 @with_places
@@ -122,6 +124,9 @@ def check(
         typer.Argument(help="A pack's name, or a folder or .py file that is not installed yet.", show_default=False),
     ],
     network: Annotated[bool, typer.Option("--network", help="Let it reach the network.")] = False,
+    complete: Annotated[
+        bool, typer.Option("--with-requirements", help="Bring what it requires first, for the check alone.")
+    ] = False,
     json: AsJson = False,
     *,
     settings: Settings,
@@ -130,14 +135,18 @@ def check(
     from limner.packs.checking import check as do_check
     from limner.packs.installed import find
     from limner.packs.sources import check as check_files
+    from limner.packs.trying import surroundings_for
 
     with problems():
         places = places_of(settings)
         path = Path(pack).expanduser().resolve() if Path(pack).exists() else find(places, pack).path
         check_files(path)
-        if not json:
-            say(f"importing {path.name}")
-        report = do_check(path, network=network, **_surroundings(path, places, settings))
+        tell = (lambda text: None) if json else say
+        if complete:
+            tell(f"bringing what {path.name} requires")
+        with surroundings_for(path) if complete else nullcontext(_installed_for(path, places, settings)) as there:
+            tell(f"importing {path.name}")
+            report = do_check(path, network=network, packages=there.packages, python=there.python)
     if json:
         import msgspec
 
@@ -145,20 +154,23 @@ def check(
     else:
         print_report(output(), report)
     if not report.loads:
-        raise CommandFailed(f"{report.name} does not load as it should", "See above what keeps it from that")
+        unmet = not complete and not all(wanted.met for wanted in report.requirements)
+        remedy = "Try it with what it requires: --with-requirements" if unmet else "See above what keeps it from that"
+        raise CommandFailed(f"{report.name} does not load as it should", remedy)
 
 
-def _surroundings(pack: Path, places: Places, settings: Settings) -> dict[str, Path]:
+def _installed_for(pack: Path, places: Places, settings: Settings) -> Surroundings:
     """The packages that it has when it is loaded: those of its own environment, or those of all packs."""
     from limner.app.pack_hosts import environment_of, own_hosts
     from limner.packs.records import read_records
+    from limner.packs.trying import Surroundings
 
     for host in own_hosts(folders_of(settings)):
         if host.path == pack:
             python = environment_of(host)
-            return {} if python is None else {"python": python}
+            return Surroundings() if python is None else Surroundings(python=python)
     packages = read_records(places.home).packages if places.home.is_dir() else ""
-    return {"packages": places.packages / packages} if packages else {}
+    return Surroundings(places.packages / packages if packages else None)
 
 
 def _plain(text: str) -> str:
