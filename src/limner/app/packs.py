@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from limner.comfy.packs import load_packs
+from limner.comfy.packs import Pack, load_packs
 from limner.comfy.packs_compiled import mend_compiled_parts
 from limner.comfy.packs_quirks import mend_extension_loading
 from limner.comfy.shims import Bridge, install
@@ -18,6 +19,11 @@ from limner.plugins.services import Services
 from .listening import SERVER_URL
 from .loaded_packs import LoadedPacks, refreshed
 from .role import Role
+
+log = logging.getLogger(__name__)
+
+NOTABLE, LONGEST = 0.1, 10
+"""Seconds from which on a pack's import is told, and how many are."""
 
 
 class PackTopics:
@@ -58,7 +64,16 @@ def with_packs(
     if packages is not None:
         refreshed(packages)
     packs = load_packs(folders.model_folder("custom_nodes").paths, bridge, choose=role.takes, loading=loading)
+    _tell_times(packs)
     base = (library if role.pack is None else Library()).including((), role.problems)
     loaded = LoadedPacks(base, packs, bridge, packages, role.may_take)
     services.add(PackTopics, PackTopics(bridge, loaded))
     return loaded.library(), bridge
+
+
+def _tell_times(packs: Sequence[Pack]) -> None:
+    """How long the imports took, and whose took longest."""
+    slow = sorted((pack for pack in packs if pack.seconds >= NOTABLE), key=lambda pack: -pack.seconds)[:LONGEST]
+    shown = "".join(f", {pack.name} {pack.seconds:.1f} s" for pack in slow)
+    if packs:
+        log.info("packs imported: %d in %.1f s%s", len(packs), sum(pack.seconds for pack in packs), shown)
