@@ -7,8 +7,6 @@ know is a download. Previews and single channels are made on the side, in a thre
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import quote
@@ -28,10 +26,6 @@ INLINE = frozenset({"image", "video", "audio", "model", "font"})
 PLAIN = frozenset({"application/json", "text/plain"})
 DANGEROUS = frozenset({"image/svg+xml"})
 DOWNLOAD = "application/octet-stream"
-AHEAD_OF = frozenset({hdrs.RANGE, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE})
-"""Requests that are answered with less than the file."""
-MOST_AHEAD = 2**26
-"""Bytes that are read ahead at most."""
 SANDBOX = "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
 """Whatever a file turns out to be, opened as a page it runs nothing and is none of ours."""
 
@@ -69,8 +63,6 @@ async def view_named(request: web.Request) -> web.StreamResponse:
 
 async def _respond(request: web.Request, name: str, subfolder: str, folder: str | None) -> web.StreamResponse:
     path = await asyncio.to_thread(find, services(request), name, subfolder, folder)
-    if request.method == hdrs.METH_GET and AHEAD_OF.isdisjoint(request.headers):
-        await asyncio.to_thread(read_ahead, path)
     preview, channel = request.query.get("preview"), request.query.get("channel", "rgba")
     if channel not in ("rgba", "rgb", "a"):
         bad_request(f"There is no channel {channel!r}", "Use rgba, rgb or a")
@@ -95,13 +87,6 @@ def find(served: Services, name: str, subfolder: str = "", folder: str | None = 
             f"there is no file {plain!r} in the {annotated or folder or 'output'} folder", "Check its name"
         )
     return path
-
-
-def read_ahead(path: Path) -> None:
-    """Let the system begin to read the file, so that the disk works while what it has read already is sent."""
-    if hasattr(os, "posix_fadvise"):
-        with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
-            os.posix_fadvise(file.fileno(), 0, MOST_AHEAD, os.POSIX_FADV_WILLNEED)
 
 
 def file_response(path: Path, attached: bool = False) -> web.FileResponse:
