@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from limner.comfy.borrowed import borrowed
 from limner.comfy.packs import Pack, load_packs
 from limner.comfy.packs_compiled import mend_compiled_parts
 from limner.comfy.packs_quirks import mend_extension_loading
@@ -58,6 +59,8 @@ def with_packs(
     """
     bridge = Bridge(folders, services, library, server_url=os.environ.get(SERVER_URL, ""))
     install(bridge)
+    further = borrowed()
+    bridge.classes.update({node.schema.type: node.cls for node in further})
     mend_extension_loading()
     mend_compiled_parts()
     packages = PackagesInUse(Places.of(folders)) if role.pack is None else None
@@ -65,7 +68,7 @@ def with_packs(
         refreshed(packages)
     packs = load_packs(folders.model_folder("custom_nodes").paths, bridge, choose=role.takes, loading=loading)
     _tell_times(packs)
-    base = (library if role.pack is None else Library()).including((), role.problems)
+    base = (library.including(further) if role.pack is None else Library()).including((), role.problems)
     loaded = LoadedPacks(base, packs, bridge, packages, role.may_take)
     services.add(PackTopics, PackTopics(bridge, loaded))
     return loaded.library(), bridge

@@ -11,6 +11,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from limner.comfy.borrowed import borrowed
 from limner.nodes.library import built_in
 
 from .schema_cache import SchemaCache
@@ -22,7 +23,7 @@ def main() -> int:
     compileall.compile_dir(str(Path(__file__).resolve().parents[1]), quiet=2, workers=0)
     for name in HEAVY:
         importlib.import_module(name)
-    SchemaCache().save([implementation.schema for implementation in built_in()])
+    SchemaCache().save([implementation.schema for implementation in (*built_in(), *borrowed())])
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from limner.graph import Graph, Link, Node, NodeSchema
@@ -25,6 +26,8 @@ def result_of(given: object, schema: NodeSchema, context: NodeContext) -> Result
     """Raises WrongReturn where the method did not return what its class declares."""
     ui: Mapping[str, object] | None = None
     expand: Graph | None = None
+    if is_output(given):
+        given = as_returned(given)
     if isinstance(given, Mapping):
         shown = given.get("ui")
         ui = shown if isinstance(shown, Mapping) else None
@@ -37,6 +40,20 @@ def result_of(given: object, schema: NodeSchema, context: NodeContext) -> Result
             # A node that only shows something, although its class has outputs: who takes them gets None.
             return Result((None,) * len(schema.outputs), ui, expand)
     return Result(_values(given, schema, linked=expand is not None), ui, expand)
+
+
+def is_output(value: object) -> bool:
+    """Whether it is a NodeOutput, which the methods of V1 classes may return too."""
+    return hasattr(value, "block_execution") and hasattr(value, "expand")
+
+
+def as_returned(output: Any) -> Mapping[str, object]:
+    """A NodeOutput as a V1 method would return it."""
+    ui = output.ui.as_dict() if hasattr(output.ui, "as_dict") else output.ui
+    result: object = output.result
+    if output.block_execution is not None:
+        result = import_module("comfy_execution.graph_utils").ExecutionBlocker(output.block_execution)
+    return {"ui": ui, "result": result, "expand": output.expand}
 
 
 def with_lists(result: Result, node: object) -> Result:

@@ -59,10 +59,10 @@ class V3Node(V1Node):
         given = self._clone(context).EXECUTE_NORMALIZED(**to_pack(self._arguments(inputs)))
         if inspect.isawaitable(given):
             return self._finish(given, context)
-        return result_of(_as_v1(given), self.schema, context)
+        return result_of(given, self.schema, context)
 
     async def _finish(self, given: Awaitable[object], context: NodeContext) -> Result:
-        return result_of(_as_v1(await given), self.schema, context)
+        return result_of(await given, self.schema, context)
 
     def needs(
         self, inputs: Mapping[str, object], missing: Sequence[str], context: NodeContext
@@ -126,12 +126,3 @@ def _schema(read: NodeSchema, cls: Any, said: Any) -> NodeSchema:
             for item in inputs
         )
     return replace(read, inputs=inputs, traits=traits, info=info, v3=True, display_name=str(said.display_name or ""))
-
-
-def _as_v1(output: Any) -> object:
-    """A NodeOutput as a V1 method would return it."""
-    ui = output.ui.as_dict() if hasattr(output.ui, "as_dict") else output.ui
-    result: object = output.result
-    if output.block_execution is not None:
-        result = import_module("comfy_execution.graph_utils").ExecutionBlocker(output.block_execution)
-    return {"ui": ui, "result": result, "expand": output.expand}

@@ -7,10 +7,20 @@ raises one error that names the pack, the name and the remedy.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
-REMEDY = "run this pack in the ComfyUI that it was written for, and tell Limner's authors which name it needs"
+from limner.graph import FileChoices
+
+from .interfaces import declarations
+from .known import node_types
+
+REMEDY = (
+    "it works with a ComfyUI folder of yours as node library (`limner serve --comfyui PATH`), which runs the pack over "
+    "ComfyUI's own modules"
+)
 
 CONTRACT = frozenset(
     {"INPUT_TYPES", "RETURN_TYPES", "RETURN_NAMES", "FUNCTION", "CATEGORY", "DESCRIPTION", "OUTPUT_NODE"}
@@ -96,6 +106,18 @@ def absent_class(qualified: str, like: type | None = None) -> type:
     return AbsentType(name, (), {"__init__": refuse, "__module__": module, "qualified": qualified, "like": like})
 
 
+def absent_node(qualified: str, node_type: str, method: str, listed: Callable[[FileChoices], Any]) -> type:
+    """A node class that says of itself what ComfyUI's does, and cannot run: packs inherit and describe it.
+
+    `listed` gives the files of an input that lists some.
+    """
+    cls = absent_class(qualified)
+    for name, value in declarations(node_type, listed).items():
+        setattr(cls, name, value)
+    cls.FUNCTION = method  # type: ignore[attr-defined]
+    return cls
+
+
 def absent(qualified: str, kind: str) -> Any:
     """The stand-in for a `class`, `function` or `value`."""
     return absent_class(qualified) if kind == "class" else AbsentFunction(qualified)
@@ -105,8 +127,7 @@ class NodeClasses(dict[str, Any]):
     """Node type -> class. A type that only ComfyUI has is not in it, and asked for it gives an absent class."""
 
     def __missing__(self, node_type: str) -> Any:
-        from .known import node_types
-
         if node_type not in node_types():
             raise KeyError(node_type)
-        return absent_class(node_types()[node_type])
+        module, _, name = node_types()[node_type].rpartition(".")
+        return getattr(import_module(module), name)

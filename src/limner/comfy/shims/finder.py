@@ -18,13 +18,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from limner.graph import FileChoices
+
 from . import known
-from .absent import absent
+from .absent import absent, absent_node
 from .bridge import Bridge
 from .known import KnownModule
 
 ROOT = Path(__file__).parent
-OWN = frozenset({"__init__", "absent", "bridge", "finder", "known", "names", "objects", "report"})
+OWN = frozenset({"__init__", "absent", "bridge", "finder", "interfaces", "known", "names", "objects", "report"})
 
 
 class _Loader(SourceFileLoader):
@@ -114,18 +116,23 @@ def _value(module: KnownModule, attribute: str, bridge: Bridge) -> Any:
             from limner.comfy.v1_classes import class_of
 
             return bridge.classes.get(node.type) or class_of(implementation, node.method, bridge.services)
-        return absent(qualified, "class")
+        return absent_node(qualified, node.type, node.method, _files)
     if kind := module.kinds.get(attribute):
         return absent(qualified, kind)
     if source := module.imported.get(attribute):
         return _imported(qualified, *source)
     if attribute == "NODE_CLASS_MAPPINGS" and module.nodes:
-        return {entry.type: _value(module, cls, bridge) for cls, entry in module.nodes.items()}
+        holder = importlib.import_module(module.name)
+        return {entry.type: getattr(holder, cls) for cls, entry in module.nodes.items()}
     if attribute == "NODE_DISPLAY_NAME_MAPPINGS" and module.nodes:
         return {}
     if not attribute.startswith("_") and (qualified in known.modules() or qualified in known.packages()):
         return importlib.import_module(qualified)
     raise AttributeError(f"module {module.name!r} has no attribute {attribute!r}")
+
+
+def _files(choices: FileChoices) -> Any:
+    return importlib.import_module("folder_paths").choices_of(choices)
 
 
 def _imported(qualified: str, module: str, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from limner.comfy.shims.objects.model_sampling import (
     CONST,
+    EDM,
     EPS,
     IMG_TO_IMG,
     V_PREDICTION,
@@ -19,6 +20,7 @@ from limner.comfy.shims.objects.model_sampling import (
 
 __all__ = [
     "CONST",
+    "EDM",
     "EPS",
     "IMG_TO_IMG",
     "V_PREDICTION",

@@ -25,6 +25,11 @@ from limner.diffusion.parameterization import (
 )
 
 
+def _shaped(sigma: Tensor, latent: Tensor) -> Tensor:
+    """One level for each latent, to compute with them."""
+    return sigma.view(sigma.shape[:1] + (1,) * (latent.ndim - 1)) if sigma.ndim else sigma
+
+
 class _Meaning:
     """What the network's output means, by one of Limner's predictions."""
 
@@ -55,6 +60,20 @@ class V_PREDICTION(EPS):
     """The network predicts the velocity."""
 
     PREDICTION = Velocity()
+
+
+class EDM(V_PREDICTION):
+    """A preconditioned network (Karras et al. 2022, arXiv:2206.00364, eq. 7); the data's deviation is `sigma_data`."""
+
+    sigma_data: float
+
+    def calculate_input(self, sigma: Tensor, noise: Tensor) -> Tensor:
+        return noise / (_shaped(sigma, noise) ** 2 + self.sigma_data**2) ** 0.5
+
+    def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+        level = _shaped(sigma, model_output)
+        whole = level**2 + self.sigma_data**2
+        return model_input * self.sigma_data**2 / whole + model_output * level * self.sigma_data / whole**0.5
 
 
 class CONST(_Meaning):

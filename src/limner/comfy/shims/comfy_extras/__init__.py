@@ -1,0 +1,1 @@
+"""ComfyUI's `comfy_extras`: the modules of its further nodes."""
