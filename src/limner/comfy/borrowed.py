@@ -18,7 +18,17 @@ from .shims.known import modules, node_types
 from .v1 import V1Node
 from .v1_schema import FileList
 
+LOADERS = "limner.comfy.shims.objects.loader_nodes"
 BORROWED = (
+    "UNETLoader",
+    "CLIPLoader",
+    "DualCLIPLoader",
+    "CLIPVisionLoader",
+    "CLIPVisionEncode",
+    "ControlNetLoader",
+    "DiffControlNetLoader",
+    "ControlNetApply",
+    "ControlNetApplyAdvanced",
     "DualCFGGuider",
     "PerpNegGuider",
     "RescaleCFG",
@@ -97,7 +107,7 @@ def _class(node_type: str) -> type:
     method = modules()[module].nodes[name].method
 
     def real() -> Any:
-        return getattr(import_module(module), name)
+        return getattr(import_module(LOADERS if module == "nodes" else module), name)
 
     def run(self: object, *args: Any, **kwargs: Any) -> Any:
         return getattr(real()(), real().FUNCTION)(*args, **kwargs)

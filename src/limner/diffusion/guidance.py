@@ -20,7 +20,7 @@ from limner.diffusion import areas, devices
 from limner.diffusion.areas import Entry
 from limner.diffusion.conditioning import Conditioning
 from limner.diffusion.errors import ConditioningError
-from limner.diffusion.model import Model
+from limner.diffusion.model import Denoising, Model
 
 _LONGEST = 4
 """How often a short prompt is repeated at most to share a batch with a longer one."""
@@ -56,8 +56,9 @@ class Guide:
         `latent_image` (scaled in) and `noise_mask` reach the network of an inpainting model only.
         """
         model = self.model
-        if model.denoising is not None:
-            with model.denoising(self, noise, latent_image, noise_mask) as denoiser:
+        denoising = model.denoising or _brought(self.positive, self.negative)
+        if denoising is not None:
+            with denoising(self, noise, latent_image, noise_mask) as denoiser:
                 yield denoiser
             return
         size = (noise.shape[-2], noise.shape[-1])
@@ -208,6 +209,12 @@ class GuidedDenoiser:
         if key not in self._weights:
             self._weights[key] = entry.weight(x)
         return self._weights[key]
+
+
+def _brought(*sides: Conditioning) -> Denoising | None:
+    """The way of sampling that a control among the prompts brings, where it is one that needs its own."""
+    controls = (options.get("control") for side in sides for _vectors, options in side)
+    return next((control.denoising for control in controls if hasattr(control, "denoising")), None)
 
 
 def _fits(entry: Entry, other: Entry, x: torch.Tensor) -> bool:

@@ -47,6 +47,11 @@ class Patcher:
         self._applied = NO_PATCHES
         self._originals: dict[str, torch.Tensor] = {}
 
+    @property
+    def originals(self) -> Mapping[str, torch.Tensor]:
+        """What stood in the place of those weights that are patched now, by the parameter's name."""
+        return self._originals
+
     def apply(self, patches: Patches) -> None:
         """Make `patches`, and no others, be in the module; none where one of them fails."""
         if patches is self._applied:

@@ -10,7 +10,7 @@ Where the device has no memory of its own (a CPU) nothing moves.
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -66,6 +66,11 @@ class Resident:
             finally:
                 self.users -= 1
                 self.last_used = time.monotonic()
+
+    @property
+    def originals(self) -> Mapping[str, torch.Tensor]:
+        """The weights that patches stand in the place of now, by the parameter's name."""
+        return self._patcher.originals
 
     def move(self, device: torch.device) -> None:
         """Move the module. What was patched stays patched."""

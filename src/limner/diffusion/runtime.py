@@ -9,16 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from limner.diffusion import devices
-from limner.diffusion.checkpoints import read_checkpoint, read_vae
+from limner.diffusion.checkpoints import (
+    read_checkpoint,
+    read_clip_vision,
+    read_control,
+    read_network,
+    read_text,
+    read_vae,
+)
+from limner.diffusion.controlnet import ControlNetwork
 from limner.diffusion.families.base import NetworkPart, TextPart, VaePart
 from limner.diffusion.model import Model
 from limner.diffusion.parameterization import DiscreteSigmas, Epsilon, Parameterization, Velocity
 from limner.diffusion.precision import Choice
 from limner.diffusion.precision import choose as choose_precision
 from limner.diffusion.residency import Loaded, Residency
+from limner.diffusion.tensorfile import TensorFile
 from limner.diffusion.text import TextEncoder
 from limner.diffusion.tokenizer import ClipTokenizer
 from limner.diffusion.vae import Autoencoder
+from limner.diffusion.vision import VisionEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,11 @@ class Runtime:
         """Import the libraries that loading needs, which takes seconds; the first load does it otherwise."""
         importlib.import_module("limner.diffusion.families.networks")
 
-    def load_checkpoint(self, path: Path) -> Checkpoint:
+    def load_checkpoint(self, source: Path | TensorFile) -> Checkpoint:
         """Read a checkpoint. Raises `CheckpointError` where it cannot be used."""
-        parts = read_checkpoint(path, self.precision, self.allow_pickle)
+        parts = read_checkpoint(source, self.precision, self.allow_pickle)
         assert parts.network is not None
-        name = path.stem
+        name = _name(source)
         return Checkpoint(
             self._model(name, parts.family, parts.network),
             self._text(name, parts.text) if parts.text else None,
@@ -73,9 +83,27 @@ class Runtime:
             parts.unused,
         )
 
-    def load_vae(self, path: Path) -> Autoencoder:
+    def load_vae(self, source: Path | TensorFile) -> Autoencoder:
         """Read a VAE, from a file of its own or out of a checkpoint. Raises `CheckpointError`."""
-        return self._vae(path.stem, read_vae(path, self.precision, self.allow_pickle))
+        return self._vae(_name(source), read_vae(source, self.precision, self.allow_pickle))
+
+    def load_model(self, source: Path | TensorFile, family: str = "sd1") -> Model:
+        """Read a denoising network alone. Raises `CheckpointError`."""
+        return self._model(_name(source), family, read_network(source, self.precision, self.allow_pickle))
+
+    def load_text(self, source: Path | TensorFile) -> TextEncoder:
+        """Read a text encoder alone. Raises `CheckpointError`."""
+        return self._text(_name(source), read_text(source, self.precision, self.allow_pickle))
+
+    def load_control(self, source: Path | TensorFile) -> ControlNetwork:
+        """Read a ControlNet. Raises `CheckpointError`."""
+        module = read_control(source, self.precision, self.allow_pickle)
+        return ControlNetwork(self.residency.add(f"{_name(source)} (ControlNet)", module), self.precision.network)
+
+    def load_clip_vision(self, source: Path | TensorFile) -> VisionEncoder:
+        """Read a CLIP image encoder. Raises `CheckpointError`."""
+        module = read_clip_vision(source, self.precision, self.allow_pickle)
+        return VisionEncoder(self.residency.add(f"{_name(source)} (image encoder)", module))
 
     def free(self, nbytes: int) -> int:
         """Move models out until `nbytes` of the device are free; the bytes moved."""
@@ -104,3 +132,7 @@ class Runtime:
     def _vae(self, name: str, part: VaePart) -> Autoencoder:
         resident = self.residency.add(f"{name} (VAE)", part.module)
         return Autoencoder(resident, self.precision.vae, part.channels, part.downscale)
+
+
+def _name(source: Path | TensorFile) -> str:
+    return (source if isinstance(source, Path) else source.path).stem

@@ -173,6 +173,65 @@ class PickleFile:
         self._tensors.clear()
 
 
+class GivenTensors:
+    """Tensors that are in memory already, as a file; `name` is what errors call it."""
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], name: str = "tensors") -> None:
+        self.path = Path(name)
+        self.metadata: Mapping[str, str] = {}
+        self._tensors = dict(tensors)
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Every tensor's shape, by name."""
+        return {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
+
+    def expect(self) -> None:
+        """Nothing is to be read."""
+
+    def in_file_order(self, names: Iterable[str]) -> list[str]:
+        """The names as they come."""
+        return list(names)
+
+    def read(self, name: str, dtype: torch.dtype | None, layout: torch.memory_format) -> torch.Tensor:
+        """A copy of one tensor."""
+        raw = self._tensors[name].detach().cpu()
+        return _copied(raw, dtype or raw.dtype, layout)
+
+    def close(self) -> None:
+        """Let go of the tensors."""
+        self._tensors.clear()
+
+
+class RenamedTensors:
+    """Some of another file's tensors by other names; `names` maps the new to its own."""
+
+    def __init__(self, file: TensorFile, names: Mapping[str, str]) -> None:
+        self.path, self.metadata = file.path, file.metadata
+        self._file, self._names = file, names
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Every tensor's shape, by its new name."""
+        shapes = self._file.shapes()
+        return {new: shapes[old] for new, old in self._names.items()}
+
+    def expect(self) -> None:
+        """As the other file does."""
+        self._file.expect()
+
+    def in_file_order(self, names: Iterable[str]) -> list[str]:
+        """The new names sorted by where their bytes lie."""
+        back = {self._names[name]: name for name in names}
+        return [back[name] for name in self._file.in_file_order(back)]
+
+    def read(self, name: str, dtype: torch.dtype | None, layout: torch.memory_format) -> torch.Tensor:
+        """A copy of one tensor."""
+        return self._file.read(self._names[name], dtype, layout)
+
+    def close(self) -> None:
+        """Let go of the other file."""
+        self._file.close()
+
+
 def _read_ahead(path: Path) -> None:
     """Ask for every part of a file. The system reads no more than a part for each time that it is asked."""
     with contextlib.suppress(OSError), path.open("rb") as stream:

@@ -5,6 +5,9 @@ Packs replace methods of `PromptExecutor` to see every run; those replacements a
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -40,3 +43,47 @@ class PromptExecutor:
 
 class PromptQueue:
     """The queue as packs annotate it; what is in it is asked of the server (`GET /queue`)."""
+
+
+async def _async_map_node_over_list(
+    prompt_id: str,
+    unique_id: str,
+    obj: Any,
+    input_data_all: Mapping[str, Sequence[Any]],
+    func: str,
+    allow_interrupt: bool = False,
+    execution_block_cb: Callable[[Any], Any] | None = None,
+    pre_execute_cb: Callable[[int], None] | None = None,
+    hidden_inputs: Any = None,
+) -> list[Any]:
+    """A node's method for each set of inputs, the last of a shorter list repeated; packs run others' nodes by it.
+
+    A blocker among the inputs is the result of its call; coroutines come back as tasks.
+    """
+    whole = bool(getattr(obj, "INPUT_IS_LIST", False))
+    count = 1 if whole or not input_data_all else max(map(len, input_data_all.values()))
+    results: list[Any] = []
+    for index in range(count):
+        given = (
+            dict(input_data_all)
+            if whole
+            else {key: list(v)[min(index, len(v) - 1)] for key, v in input_data_all.items()}
+        )
+        if allow_interrupt:
+            import_module("nodes").before_node_execution()
+        values = (each for value in given.values() for each in (value if whole else (value,)))
+        block = next((value for value in values if isinstance(value, ExecutionBlocker)), None)
+        if block is not None:
+            results.append(execution_block_cb(block) if execution_block_cb else block)
+            continue
+        if pre_execute_cb is not None:
+            pre_execute_cb(index)
+        made = getattr(obj, func)(**given)
+        results.append(asyncio.ensure_future(made) if inspect.isawaitable(made) else made)
+        await asyncio.sleep(0)
+    return results
+
+
+async def resolve_map_node_over_list_results(results: Sequence[Any]) -> list[Any]:
+    """Those of coroutines, awaited."""
+    return [await result if isinstance(result, asyncio.Future) else result for result in results]

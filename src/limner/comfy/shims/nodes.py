@@ -10,6 +10,7 @@ import torch
 
 from limner.comfy.shims import known
 from limner.comfy.shims.bridge import bridge_of
+from limner.comfy.shims.objects import loader_nodes
 from limner.comfy.shims.objects.saving import saving_classes
 from limner.comfy.v1_classes import class_of
 from limner.graph import FileChoices, Input
@@ -104,6 +105,8 @@ def common_ksampler(
 
 def __getattr__(name: str) -> Any:
     """The class of a built-in node, as in `nodes.KSampler`, and modules that ComfyUI's `nodes` has imported."""
+    if hasattr(loader_nodes, name) and name in known.modules()["nodes"].nodes:
+        return bridge.classes.get(name) or getattr(loader_nodes, name)
     if name in bridge.classes:
         return bridge.classes[name]
     if name in _saving:

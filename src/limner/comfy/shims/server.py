@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import uuid  # packs take it from here
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from limner.comfy.shims.bridge import bridge_of
 from limner.files import FileProblem, below
 
 bridge = bridge_of(__name__)
+__all__ = ["BinaryEventTypes", "PromptServer", "send_socket_catch_exception", "uuid", "web"]
 log = logging.getLogger(__name__)
 LARGEST_BODY = 2**31
 

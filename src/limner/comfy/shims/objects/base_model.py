@@ -96,9 +96,13 @@ class BaseModel(torch.nn.Module):
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The weights by ComfyUI's names."""
-        network, keys = self.core.resident.module, self.core.keys
-        named = dict(network.named_parameters()) | dict(network.named_buffers())
-        return {DIFFUSION + keys.get(name, name): tensor.data for name, tensor in named.items()}
+        network = self.core.resident.module
+        tensors = dict(network.named_parameters()) | dict(network.named_buffers())
+        return {self.named(name): tensor.data for name, tensor in tensors.items()}
+
+    def named(self, name: str) -> str:
+        """ComfyUI's name of one of the network's weights."""
+        return DIFFUSION + self.core.keys.get(name, name)
 
     def state_dict_for_saving(
         self,

@@ -23,6 +23,8 @@ from limner.comfy.shims.objects.patch_options import PatchOptions, create_model_
 from limner.comfy.shims.objects.patcher_hooks import PatcherHooks
 from limner.comfy.shims.objects.wrappers import CallbacksMP
 from limner.diffusion.model import Model
+from limner.diffusion.packing import plain
+from limner.diffusion.patching import NO_PATCHES
 
 Self = TypeVar("Self", bound="ModelPatcher")
 SAMPLING = "model_sampling"
@@ -104,7 +106,8 @@ class ModelPatcher(PatchOptions, PatcherHooks):
         """Bring the network to its device; a module that a pack made is moved as it is."""
         core = getattr(self.model, "core", None)
         if core is not None:
-            with self.core().resident.active(self.core().patches, extra):
+            patches = self.core().patches if isinstance(core, Model) else NO_PATCHES
+            with core.resident.active(patches, extra):
                 pass
         elif isinstance(self.model, torch.nn.Module) and self.load_device is not None:
             self.model.to(self.load_device)
@@ -132,14 +135,22 @@ class ModelPatcher(PatchOptions, PatcherHooks):
 
     def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
         state = self.model.state_dict()
-        return {key: value for key, value in state.items() if not filter_prefix or key.startswith(filter_prefix)}
+        return {key: plain(value) for key, value in state.items() if not filter_prefix or key.startswith(filter_prefix)}
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
         """Each weight with the patches on it, as another model's `add_patches` takes them to merge."""
+        before = self._originals()
         return {
-            key: [(tensor, _unchanged), *self.patches.get(key, [])]
+            key: [(plain(before.get(key, tensor)), _unchanged), *self.patches.get(key, [])]
             for key, tensor in self.model_state_dict(filter_prefix).items()
         }
+
+    def _originals(self) -> dict[str, Tensor]:
+        """What was there before the patches that are in the network now, by ComfyUI's names."""
+        core, named = getattr(self.model, "core", None), getattr(self.model, "named", None)
+        if core is None or named is None:
+            return {}
+        return {named(name): tensor for name, tensor in core.resident.originals.items()}
 
     def add_patches(
         self, patches: Mapping[Any, Any], strength_patch: float = 1.0, strength_model: float = 1.0

@@ -34,6 +34,10 @@ class TextModel:
     def state_dict(self) -> dict[str, Tensor]:
         return {full_name(name): tensor.data for name, tensor in self.transformer.named_parameters()}
 
+    def named(self, name: str) -> str:
+        """ComfyUI's name of one of the network's weights."""
+        return full_name(name)
+
     def get_dtype(self) -> torch.dtype:
         return next(self.transformer.parameters()).dtype
 
