@@ -185,6 +185,10 @@ class GivenTensors:
         """Every tensor's shape, by name."""
         return {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
 
+    def floating(self, name: str) -> bool:
+        """Whether the tensor is of floating-point numbers."""
+        return self._tensors[name].is_floating_point()
+
     def expect(self) -> None:
         """Nothing is to be read."""
 
@@ -213,6 +217,10 @@ class RenamedTensors:
         """Every tensor's shape, by its new name."""
         shapes = self._file.shapes()
         return {new: shapes[old] for new, old in self._names.items()}
+
+    def floating(self, name: str) -> bool:
+        """Whether the other file holds the tensor as floating-point numbers."""
+        return self._file.floating(self._names[name])
 
     def expect(self) -> None:
         """As the other file does."""
