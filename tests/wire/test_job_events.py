@@ -7,13 +7,14 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ThreadedResolver, web
 from aiohttp.test_utils import TestServer
 
 from limner.accounts import Accounts, Scope
@@ -229,6 +230,47 @@ async def test_hosts_that_may_be_told(tmp_path: Path) -> None:
 def test_an_address_that_is_read_in_two_ways_is_refused(address: str) -> None:
     with pytest.raises(ApiError):
         webhooks.read_webhook(address, ("evil.test",))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://127.0.0.1:1/", "http://localhost:1/", "http://127.8.9.1/", "http://0.0.0.0/", "http://[::1]/"),
+        *("http://[::]/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest", "http://[fe80::1]/"),
+    ],
+)
+def test_every_host_is_every_other_host_for_users(address: str) -> None:
+    with pytest.raises(ApiError):
+        webhooks.read_webhook(address, ("*",), loopback=False)
+    assert webhooks.read_webhook("http://127.0.0.1:1/", ("*",)) is not None, "an admin's may"
+    assert webhooks.read_webhook("http://127.0.0.1:1/", ("127.0.0.1",), loopback=False) is not None, "it is named"
+
+
+async def test_no_name_of_this_machine_leads_a_users_webhook_here(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name of a stranger's that is resolved to this machine; an admin's webhook goes there."""
+
+    async def resolved(_: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
+        told = {"hostname": host, "host": "127.0.0.1", "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
+        return [told]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolved)
+    accounts = Accounts(tmp_path / "accounts.sqlite")
+    heard: dict[str, int] = {}
+    async with serving(tmp_path, accounts, webhook_hosts=("*",)) as served:
+        for name, admin in (("bob", False), ("ann", True)):
+            accounts.add(name, None, admin=admin)
+            secret = accounts.new_token(name, Scope.ADMIN if admin else Scope.RUN)[1]
+            hook = listener.url.replace("127.0.0.1", "hooks.example")
+            body = {"prompt": chain(), "webhook": hook, "prompt_id": f"of {name}"}
+            headers = {"Authorization": f"Bearer {secret}"}
+            assert (await served.client.post("/prompt", json=body, headers=headers)).status == 200
+            await served.ended(f"of {name}")
+            await asyncio.sleep(0.1)
+            heard[name] = len(listener.requests)
+    accounts.close()
+    assert heard["bob"] == 0 and heard["ann"] > 0
 
 
 async def test_what_listens_on_the_server_alone_is_not_for_its_users(tmp_path: Path, listener: Listener) -> None:

@@ -14,7 +14,7 @@ Rules:
   `LONGEST_PAUSE`, `ATTEMPTS` times in all; then the job's webhook is given up with a warning. It may come twice: its id
   and the sequences tell.
 - Only hosts of the setting `webhook_hosts` are sent to, and this machine, unless a user who is no admin asks for it:
-  what listens here alone is not for others. Redirections are not followed.
+  what listens here alone is not for others, by no name and no address (`outward`). Redirections are not followed.
 - Jobs that a queue on disk has kept over a restart keep their webhooks; it is what is left to happen that is told.
 """
 
@@ -39,6 +39,7 @@ from limner.queue import Job
 from limner.runs import Message
 
 from .answers import bad_request
+from .outward import Outward, is_own
 from .services import Reader, Services
 from .signing import LEAST_SECRET, server_key, signed
 from .translation import Translator
@@ -65,6 +66,8 @@ class Webhook:
     url: str
     events: Sequence[str] = ENDS
     secret: str = ""
+    outward: bool = False
+    """Whether it goes to other machines only."""
 
     def kept(self) -> dict[str, Any]:
         """As a job's `extra` has it."""
@@ -88,7 +91,8 @@ def read_webhook(given: object, hosts: Sequence[str], *, loopback: bool = True) 
     secret = said.get("secret") or ""
     if not isinstance(secret, str) or 0 < len(secret.encode()) < LEAST_SECRET:
         bad_request("The webhook's secret is too short", f"Give a text of at least {LEAST_SECRET} bytes, or none")
-    if not (_host(url) in (*(LOOPBACK if loopback else ()), *hosts) or "*" in hosts):
+    here = _host(url) in LOOPBACK or is_own(_host(url))
+    if not (_host(url) in (*(LOOPBACK if loopback else ()), *hosts) or ("*" in hosts and (loopback or not here))):
         remedy = f"Start the server with --webhook-hosts {_host(url)}, or * for every host"
         bad_request(f"Webhooks may not be sent to {_host(url)}", remedy)
     return Webhook(url, tuple(events), secret)
@@ -110,7 +114,8 @@ class Webhooks:
     def __init__(self, services: Services, translator: Translator) -> None:
         self._services = services
         self._translator = translator
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        """Of webhooks that go to other machines only, and of others."""
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._own_key = ""
 
@@ -124,7 +129,9 @@ class Webhooks:
         said = job.extra.get(KEY)
         if not isinstance(said, Mapping) or job.id in self._readers:
             return
-        hook = Webhook(str(said.get("url")), tuple(said.get("events", ENDS)), str(job.extra.get(SECRET_KEY) or ""))
+        url, secret = str(said.get("url")), str(job.extra.get(SECRET_KEY) or "")
+        outward = bool(job.home) and _host(url) not in self._services.settings.webhook_hosts
+        hook = Webhook(url, tuple(said.get("events", ENDS)), secret, outward)
         subscription = self._services.bus.subscribe(since=since, run=job.id)
         reader = asyncio.create_task(self._read(job.id, hook, subscription), name=f"webhook of {job.id}")
         self._readers[job.id] = reader
@@ -135,8 +142,8 @@ class Webhooks:
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def _read(self, run: str, hook: Webhook, subscription: Reader) -> None:
         try:
@@ -162,14 +169,13 @@ class Webhooks:
         return True
 
     async def _post(self, hook: Webhook, message: str, body: bytes) -> bool:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+        session = self._session(hook.outward)
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))
             headers = signed(hook.secret or await self._key(), message, body)
             try:
-                async with self._session.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer:
+                async with session.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer:
                     if answer.status < 400:
                         return True
                     problem = f"status {answer.status}"
@@ -177,6 +183,13 @@ class Webhooks:
                 problem = str(error) or type(error).__name__
             log.debug("webhook %s: %s", hook.url, problem)
         return False
+
+    def _session(self, outward: bool) -> aiohttp.ClientSession:
+        if outward not in self._sessions:
+            connector = aiohttp.TCPConnector(resolver=Outward()) if outward else None
+            timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+            self._sessions[outward] = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        return self._sessions[outward]
 
     async def _key(self) -> str:
         """The server's, read once."""
