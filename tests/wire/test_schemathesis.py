@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,15 +52,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.join(30)
 
 
-@SCHEMA.exclude(path=LONG).parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-def test_each_operation_answers_what_it_says(case: schemathesis.Case, url: str) -> None:
+def answers_what_it_says(case: schemathesis.Case, url: str) -> None:
     checks: list[Any] = [
         not_a_server_error,
         status_code_conformance,
@@ -67,3 +60,32 @@ def test_each_operation_answers_what_it_says(case: schemathesis.Case, url: str) 
         response_schema_conformance,
     ]
     case.call_and_validate(base_url=url, checks=checks, timeout=20)
+
+
+def one_for_each() -> Iterator[tuple[str, Any]]:
+    """A test of its own for each operation: of tests that share one id, pytest-xdist would run a single one."""
+    limits = settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    for found in SCHEMA.exclude(path=LONG).get_all_operations():
+        operation = found.ok()
+        chosen = SCHEMA.include(path=operation.path, method=operation.method.upper())
+        name = re.sub(r"\W+", "_", f"test_{operation.method}{operation.path}").rstrip("_")
+
+        def check(case: schemathesis.Case, url: str) -> None:
+            answers_what_it_says(case, url)
+
+        check.__name__ = name
+        yield name, chosen.parametrize()(limits(check))
+
+
+globals().update(one_for_each())
+
+
+def test_every_operation_has_its_test() -> None:
+    named = {name for name in globals() if name.startswith("test_")}
+    assert len(named) == len(list(SCHEMA.get_all_operations())) - len(LONG) + 1
