@@ -5,6 +5,9 @@ it reorders them at every call, which for a batch of two small pictures takes a 
 numbers and changes none (on some processors a sum is taken in another order); a packed weight takes the plain one's
 place, so it costs no memory.
 
+A convolution of 1x1 stays plain: its blocks would have to fit the size of the picture, which is not known here. On
+processors without AMX those that oneDNN chooses make it ten to fifty times as slow as the reordering, which is small.
+
 A layer that is packed keeps its class and its parameters; only its `forward` is its own.
 """
 
@@ -31,7 +34,7 @@ def available() -> bool:
 
 
 def pack(module: torch.nn.Module) -> None:
-    """Pack every linear layer and every plain 2-D convolution of `module`, one at a time."""
+    """Pack every linear layer and every plain 2-D convolution of `module` that is not 1x1, one at a time."""
     for layer in module.modules():
         if _packable(layer):
             layer = cast(torch.nn.Linear | torch.nn.Conv2d, layer)
@@ -76,6 +79,8 @@ def _packable(layer: torch.nn.Module) -> bool:
     if type(layer) is torch.nn.Linear:
         return layer.weight.dtype is DTYPE and layer.weight.device.type == "cpu"
     if type(layer) is not torch.nn.Conv2d or layer.weight.dtype is not DTYPE or layer.weight.device.type != "cpu":
+        return False
+    if layer.kernel_size == (1, 1):
         return False
     return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
