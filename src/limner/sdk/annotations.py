@@ -50,6 +50,9 @@ def take_apart(annotation: object) -> Declared:
         if len(rest) < len(get_args(annotation)):
             return replace(take_apart(rest[0] if len(rest) == 1 else Union[tuple(rest)]), optional=True)  # noqa: UP007
         return Declared(annotation, _either(rest))
+    if origin is Literal and None in get_args(annotation):
+        named = tuple(value for value in get_args(annotation) if value is not None)
+        return replace(take_apart(Literal[named] if named else None), optional=True)
     if origin in (list, Sequence) and len(get_args(annotation)) == 1:
         inner = take_apart(get_args(annotation)[0])
         if inner.is_list:
@@ -133,12 +136,15 @@ def choices_of(base: object) -> Mapping[object, object] | None:
     An enum offers its values, or its names where a value is neither text nor a number.
     """
     if get_origin(base) is Literal:
-        return {value: value for value in get_args(base)}
-    if isinstance(base, type) and issubclass(base, enum.Enum):
-        members = list(base)
-        plain = all(isinstance(member.value, str | int | float) for member in members)
-        return {member.value if plain else member.name: member for member in members}
-    return None
+        values = get_args(base)
+        members = [value for value in values if isinstance(value, enum.Enum)]
+        return _offered(members) if len(members) == len(values) else {value: value for value in values}
+    return _offered(list(base)) if isinstance(base, type) and issubclass(base, enum.Enum) else None
+
+
+def _offered(members: Sequence[enum.Enum]) -> Mapping[object, object]:
+    plain = all(isinstance(member.value, str | int | float) for member in members)
+    return {member.value if plain else member.name: member for member in members}
 
 
 def choice_for(base: object, value: object) -> object:

@@ -69,7 +69,9 @@ def read_signature(function: Callable[..., object], *, v3: bool, listed: bool = 
     context, is_open = None, False
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise TypeError(f"{where}: parameter '{name}' cannot be given by name; inputs are keyword arguments")
+            several = parameter.kind is parameter.VAR_POSITIONAL
+            remedy = f"write `**{name}`, or `{name}: list[...]`" if several else "inputs are keyword arguments"
+            raise TypeError(f"{where}: parameter '{name}' cannot be given by name; {remedy}")
         if parameter.kind is parameter.VAR_KEYWORD:
             growing = None if listed else _open(f"{where}: input '{name}'", name, hints.get(name))
             is_open = growing is None
@@ -133,8 +135,9 @@ def _parameter(where: str, parameter: inspect.Parameter, annotation: object, *, 
     if variants:
         return _variants(where, parameter, variants, declared)
     given = field_input(where, parameter.name, declared, parameter.default, v3=v3)
-    choices = choices_of(declared.base)
-    return Parameter(given, is_list=declared.is_list, choices=choices if isinstance(declared.base, type) else None)
+    choices = choices_of(declared.base) or {}
+    stand = any(choice is not value for choice, value in choices.items())
+    return Parameter(given, is_list=declared.is_list, choices=choices if stand else None)
 
 
 def _growing(where: str, name: str, element: Declared, *, spread: bool) -> Parameter:

@@ -43,6 +43,8 @@ def _check_default(where: str, base: object, options: Mapping[str, object], choi
             raise TypeError(f"{where}: default {wrong[0]!r} is not one of its choices, {', '.join(map(repr, choices))}")
         return
     types = TYPES.get(base, ()) if isinstance(base, type) else ()
+    if types and isinstance(default, list | tuple):
+        raise TypeError(f"{where}: default {default!r} is a list; give the one value that the widget begins with")
     if types and not (isinstance(default, types) and (base is bool or not isinstance(default, bool))):
         raise TypeError(f"{where}: default {default!r} is no {base.__name__}; change one of the two")  # type: ignore[attr-defined]
     low, high = options.get("min"), options.get("max")

@@ -548,6 +548,10 @@ def bare(a: list) -> Image:  # type: ignore[type-arg]
     return a
 
 
+def listed(a: list[int] = [1, 2]) -> int:  # noqa: B006
+    return a[0]
+
+
 def several(a: tuple[Image, ...]) -> Image:
     return a
 
@@ -590,7 +594,6 @@ def method(self, a: int) -> int:  # type: ignore[no-untyped-def]
         (unannotated, "'image' has no annotation"),
         (no_return, "no return annotation"),
         (positional, "cannot be given by name"),
-        (starred, "cannot be given by name"),
         (no_socket, "is no socket type"),
         (only_for_types, "`Decimal`, which does not exist at run time"),
         (optional_without_default, "the parameter needs a default"),
@@ -612,6 +615,8 @@ def method(self, a: int) -> int:  # type: ignore[no-untyped-def]
         (bare, "a list of what"),
         (several, r"tuple\[IMAGE, ...\] is no socket type; a node takes whole lists as `list"),
         (nested, "list of lists"),
+        (starred, r"write `\*\*images`, or `images: list\[...\]`"),
+        (listed, r"default \[1, 2\] is a list; give the one value that the widget begins with"),
         (no_number, "default '3' is no int"),
         (half, "default 1.5 is no int"),
         (switched, "default True is no int"),
@@ -653,6 +658,18 @@ def test_what_is_not_there_is_none_for_what_asks() -> None:
     assert careful.complaint({"a": 1}, {}, RecordingContext()) == "1 None"
     assert careful.complaint({}, {"a": "INT", "mask": "MASK"}, RecordingContext()) == "None None"
     assert careful.change_token({"a": 1}, RecordingContext()) == {"a": 1}
+
+
+def test_a_literal_may_name_members_of_an_enum_or_none() -> None:
+    @node
+    def some(mode: Literal[Mode.FAST, Mode.SLOW] = Mode.SLOW, how: Literal["a", None] = None) -> str:
+        return f"{mode.name} {how}"
+
+    mode, how = some.schema.inputs
+    assert (mode.choices, mode.options["default"]) == ((Mode.FAST.value, Mode.SLOW.value), Mode.SLOW.value)
+    assert (how.choices, how.presence) == (("a",), Presence.OPTIONAL)
+    assert run_node(some, mode=Mode.FAST.value).values == ("FAST None",)
+    assert run_node(some, how="a").values == ("SLOW a",)
 
 
 def test_sockets_that_take_more_than_one_type() -> None:
