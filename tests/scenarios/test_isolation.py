@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -24,16 +25,37 @@ from tests.support.wheels import wheel
 
 PACKS = Path(__file__).parents[1] / "fixtures" / "packs_isolated"
 PATIENCE = 90.0
+PIPS = """
+import subprocess, sys
+try:
+    import widget
+except ImportError:
+    subprocess.check_call([sys.executable, "-s", "-m", "pip", "install", "widget"])
+    import widget
+from limner.sdk import node
+
+@node
+def {name}() -> str:
+    return widget.__file__
+"""
+"""A pack that brings what it needs by itself."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     base = tmp_path_factory.mktemp("isolated")
     shutil.copytree(PACKS, base / "custom_nodes", ignore=shutil.ignore_patterns("__pycache__"))
+    (base / "custom_nodes" / "pips.py").write_text(PIPS.format(name="pipped"))
+    (base / "custom_nodes" / "pips alone").mkdir()
+    (base / "custom_nodes" / "pips alone" / "limner.toml").touch()
+    (base / "custom_nodes" / "pips alone" / "__init__.py").write_text(PIPS.format(name="pipped_alone"))
+    wheel(base / "shop", "widget", "1.0", {"widget.py": ""})
     wheel(base / "shop", "gadget", "2.1", {"gadget.py": "NAME = 'gadget 2.1'\n"})
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(base / "shop"), "UV_OFFLINE": "1"}.items():
             patch.setenv(name, value)
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(base / "shop"))
         with live_server(base) as running:
             api = ComfyUIAPI(running.url)
             until(lambda: api.object_info("AloneTries"))
@@ -73,6 +95,23 @@ def test_its_nodes_run_in_its_own_environment_and_pictures_cross(server: LiveSer
         assert picture.getpixel((150, 100)) == (0, 255, 255)
 
 
+def test_what_packs_install_at_their_import_reaches_their_host_alone(server: LiveServer) -> None:
+    api = ComfyUIAPI(server.url)
+    until(lambda: api.object_info("PippedAlone"))
+    result = run(
+        server,
+        shared=("Pipped", {}),
+        own=("PippedAlone", {}),
+        say=("SharedSays", {"text": ["shared", 0]}),
+        say_own=("SharedSays", {"text": ["own", 0]}),
+    )
+    assert result.ok, result
+    user = server.base / "user" / "limner"
+    assert result.outputs["say"]["said"][0] == str(user / "pip" / "widget.py")
+    assert Path(result.outputs["say_own"]["said"][0]).is_relative_to(user / "packs" / "pips_alone" / "environment")
+    assert find_spec("widget") is None, "Limner's own environment is as it was"
+
+
 def test_a_model_does_not_cross(server: LiveServer) -> None:
     result = run(
         server,
@@ -110,10 +149,10 @@ def test_when_it_dies_the_rest_goes_on(server: LiveServer) -> None:
         return {process.pid for process in psutil.Process(server.pid).children()}
 
     before = hosts()
-    assert len(before) == 2
+    assert len(before) == 3
     result = run(server, dies=("AloneDies", {"a": 1}))
     assert not result.ok and "AloneDies" in str(result["error"])
-    assert len(hosts() & before) == 1
+    assert len(hosts() & before) == 2
     again = run(server, noise=("AloneNoise", {"side": 8, "seed": 3}), see=("PreviewImage", {"images": ["noise", 0]}))
     assert again.ok
 

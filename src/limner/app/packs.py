@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from limner.comfy.borrowed import borrowed
 from limner.comfy.packs import Pack, load_packs
 from limner.comfy.packs_compiled import mend_compiled_parts
+from limner.comfy.packs_imports import find_packs
 from limner.comfy.packs_quirks import mend_extension_loading
 from limner.comfy.shims import Bridge, install
 from limner.files import Folders
 from limner.packs.in_use import PackagesInUse
+from limner.packs.installers import take_over
 from limner.packs.places import Places
 from limner.plugins.library import Library
 from limner.plugins.services import Services
@@ -63,10 +65,13 @@ def with_packs(
     bridge.classes.update({node.schema.type: node.cls for node in further})
     mend_extension_loading()
     mend_compiled_parts()
-    packages = PackagesInUse(Places.of(folders)) if role.pack is None else None
+    places = Places.of(folders)
+    packages = PackagesInUse(places) if role.pack is None else None
     if packages is not None:
         refreshed(packages)
-    packs = load_packs(folders.model_folder("custom_nodes").paths, bridge, choose=role.takes, loading=loading)
+        if find_packs(places.packs):
+            take_over(places.by_pip)
+    packs = load_packs(places.packs, bridge, choose=role.takes, loading=loading)
     _tell_times(packs)
     base = (library.including(further) if role.pack is None else Library()).including((), role.problems)
     loaded = LoadedPacks(base, packs, bridge, packages, role.may_take)

@@ -54,6 +54,11 @@ class Places:
         """Folders of the packages that packs require, one a set."""
         return self.work / "packages"
 
+    @property
+    def by_pip(self) -> Path:
+        """The folder of what packs that share a host install themselves (`installers`)."""
+        return self.work / "pip"
+
 
 @contextmanager
 def lock_of(folder: Path, *, shared: bool = False) -> Iterator[bool]:

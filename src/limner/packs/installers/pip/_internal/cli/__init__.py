@@ -1,0 +1,1 @@
+"""Where code that calls pip by its inner names looks for it."""

@@ -1,0 +1,5 @@
+"""What the script `pip` calls."""
+
+from ... import main
+
+__all__ = ["main"]
