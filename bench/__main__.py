@@ -13,7 +13,7 @@ from limner.app.threads import wait_asleep
 
 from .report import show
 
-SUBJECTS = ("server", "answers", "packs", "queue", "crowd", "engine", "isolation", "client", "diffusion")
+SUBJECTS = ("server", "answers", "packs", "queue", "crowd", "engine", "isolation", "fleet", "client", "diffusion")
 
 
 def main(subjects: list[str]) -> int:

@@ -64,7 +64,7 @@ class Dispatcher:
             if not self._decided:
                 self._wake.clear()
                 if not self._queue.held and len(self._tails) <= TAILS * self.slots:
-                    self._decided.extend(self._matcher.decide(self._waiting()))
+                    self._decided.extend(self._matcher.decide(self.waiting(), self._queue.count(State.WAITING)))
             while self._decided:
                 decision = self._decided.popleft()
                 try:
@@ -82,7 +82,7 @@ class Dispatcher:
         if isinstance(decision, Match):
             self._matcher.freed(decision.run, decision.worker)
 
-    def _waiting(self) -> Iterator[Place]:
+    def waiting(self) -> Iterator[Place]:
         """The jobs that wait, in a fair order."""
         heads = {owner: self._of(owner) for owner in self._queue.owners()}
         return self._matcher.fair(heads)

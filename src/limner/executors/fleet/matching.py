@@ -4,9 +4,12 @@ Rules, stated once:
 
 - Of the jobs that wait, only the first `LOOK` are looked at, in a fair order: higher priority first, then the owner who
   has had the least of the fleet, then who came first.
-- A job goes to an idle worker that has its models. Where none has, and one that is at work does, it waits for that one
-  as long as this is sooner than loading the models elsewhere; jobs behind it may pass it meanwhile, `PASSED` times.
-- Else it goes to the idle worker that has the fewest models to lose, and the quickest of these.
+- A job goes to an idle worker that has its models. Those for which there is none let others of their priority pass,
+  `PASSED` times for each worker, and longer where a worker that is at work has their models and is sooner done with
+  what waits for them than the models could be loaded elsewhere. While workers are idle, what waits is counted by its
+  share of the jobs that are looked at.
+- Else it goes to the idle worker that has the fewest models to lose, and the quickest of these; first those jobs whose
+  models no worker has.
 - A reserve worker gets only what no other can run.
 - A job that no worker can run is refused, with the reason of each, once no worker that could is expected (`settled`).
 - Before all of them come runs that lost the worker that they had.
@@ -15,9 +18,10 @@ Rules, stated once:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import islice
 from typing import TypeAlias
 
 from limner.queue.job import Place
@@ -25,7 +29,7 @@ from limner.queue.job import Place
 from .facts import Capabilities, Model, Needs
 
 LOOK = 64
-PASSED = 1_000
+PASSED = 4
 KEPT_MODELS = 4
 """Models that a worker is taken to have at a time, where the memory that they take is not known."""
 FIRST_LOAD, FIRST_RUN = 10.0, 1.0
@@ -36,6 +40,7 @@ CRAWL = 4.0
 
 WorkerName: TypeAlias = str
 Run: TypeAlias = str
+NOBODY: frozenset[WorkerName] = frozenset()
 
 
 @dataclass(slots=True)
@@ -208,32 +213,69 @@ class Matcher:
         """How many jobs run at a time, when all workers are at work."""
         return sum(state.slots for state in self.workers.values() if not state.draining)
 
-    def decide(self, waiting: Iterable[Place]) -> Iterator[Decision]:
-        """What is to be done now; each match takes its slot at once. `waiting` are the jobs in a fair order."""
+    def decide(self, waiting: Iterable[Place], length: int = 0) -> Iterator[Decision]:
+        """What is to be done now; each match takes its slot at once.
+
+        `waiting` are the jobs in a fair order, `length` how many there are of them: more than are looked at, perhaps.
+        """
         yield from self._answer_claims()
         spare = any(self.workers[name].free for name in self._reserves)
         if not self._idle and not spare:
             return
-        deferred: dict[Model, int] = {}
-        for number, place in enumerate(waiting):
-            if number >= LOOK or not (self._idle or spare):
-                return
-            if len(self._needs) > 16 * LOOK:  # of jobs that were deleted, mostly
-                self._needs.clear()
-                self._passed.clear()
+        if len(self._needs) > 16 * LOOK:  # of jobs that were deleted, mostly
+            self._needs.clear()
+            self._passed.clear()
+        cold: list[tuple[Run, Needs]] = []
+        before: dict[Model, float] = {}
+        overtaken, urgency, most_passed = 0, 0, PASSED * max(4, len(self.workers))
+        for place in islice(waiting, LOOK):
+            if not (self._idle or spare) or (cold and place.priority < urgency):
+                break  # what is more urgent comes before what would be quicker
             needs = self._known_needs(place)
-            chosen = self._choose(place.id, needs, deferred)
+            chosen = self._warm(needs)
+            if chosen is None and self._passed.get(place.id, 0) >= most_passed:
+                chosen = None if self._had_better_wait(needs, before, 1.0) else self._best(needs)
             if chosen is not None:
-                self.forget(place.id)
+                overtaken = len(cold)
                 yield self._matched(place.id, chosen, needs)
-                continue
-            reason = self.impossible(needs)
-            if reason and (last := self._spare(needs)):
-                self.forget(place.id)
-                yield self._matched(place.id, last, needs)
-            elif reason and self._final(needs):
-                self.forget(place.id)
-                yield Refusal(place.id, reason)
+            else:
+                urgency = place.priority
+                cold.append((place.id, needs))
+        for run, _ in cold[:overtaken]:
+            self._passed[run] = self._passed.get(run, 0) + 1
+        yield from self._decide_cold(cold, max(1.0, length / LOOK))
+
+    def _decide_cold(self, jobs: Sequence[tuple[Run, Needs]], share: float) -> Iterator[Decision]:
+        """Jobs for which no idle worker has the models; each stands for a `share` of all that wait."""
+        later = []
+        for run, needs in jobs:  # what nobody has is to be loaded in any case
+            if self._idle and not self._held_by(needs) and (chosen := self._best(needs)):
+                yield self._matched(run, chosen, needs)
+            else:
+                later.append((run, needs))
+        ahead: dict[Model, float] = {}
+        for run, needs in later:
+            if self._idle and not self._had_better_wait(needs, ahead, share) and (chosen := self._best(needs)):
+                yield self._matched(run, chosen, needs)
+            elif reason := self.impossible(needs):
+                if last := self._spare(needs):
+                    yield self._matched(run, last, needs)
+                elif self._final(needs):
+                    self.forget(run)
+                    yield Refusal(run, reason)
+
+    def _held_by(self, needs: Needs) -> int:
+        """How many workers have the models, or that of them which the fewest have."""
+        return min((len(self._holders.get(model, NOBODY)) for model in needs.models), default=0)
+
+    def _had_better_wait(self, needs: Needs, ahead: dict[Model, float], share: float) -> bool:
+        """Whether workers that have its models, and are at work, are sooner done with all that wait for them."""
+        holders = self._held_by(needs)
+        if not holders:
+            return False
+        key = min(needs.models)
+        ahead[key] = ahead.get(key, 0.0) + share
+        return ahead[key] * self._run_seconds / holders < self._load_seconds
 
     def _spare(self, needs: Needs) -> WorkerName:
         """A reserve worker that is free for this; nothing where there is none."""
@@ -299,34 +341,26 @@ class Matcher:
                 yield Refusal(run, reason)
 
     def _matched(self, run: Run, name: WorkerName, needs: Needs) -> Match:
+        self.forget(run)
         cold = not needs.models <= self.workers[name].warm.keys()
         self.began(run, name, needs)
         return Match(run, name, needs, cold)
 
-    def _choose(self, run: Run, needs: Needs, deferred: dict[Model, int]) -> WorkerName | None:
-        """An idle worker for the job, or None where it had better wait, or must."""
-        best = self._best(needs)
-        if best is None or not needs.models or needs.models <= self.workers[best].warm.keys():
-            return best
-        holders = min(len(self._holders.get(model, ())) for model in needs.models)
-        if not holders or self._passed.get(run, 0) >= PASSED:
-            return best
-        key = min(needs.models)
-        ahead = deferred.get(key, 0) + 1
-        if ahead * self._run_seconds / holders < self._load_seconds:
-            deferred[key] = ahead
-            self._passed[run] = self._passed.get(run, 0) + 1
-            return None
-        return best
+    def _warm(self, needs: Needs) -> WorkerName | None:
+        """The quickest idle worker that has the job's models; any that is idle, where it needs none."""
+        if not needs.models:
+            return self._best(needs)
+        warm = (self.workers[name] for name in self._idle_with(needs))
+        able = (state for state in warm if state.speed < CRAWL and not state.capabilities.lacks(needs))
+        quickest = min(able, key=lambda state: (state.speed, state.name), default=None)
+        return None if quickest is None else quickest.name
 
     def _best(self, needs: Needs) -> WorkerName | None:
         """The idle worker that has the job's models; else the one that has the fewest to lose."""
         if not self._idle:
             return None
-        warm = [self.workers[name] for name in self._idle_with(needs)]
-        for state in sorted(warm, key=lambda state: (state.speed, state.name)):
-            if state.speed < CRAWL and not state.capabilities.lacks(needs):
-                return state.name
+        if needs.models and (warm := self._warm(needs)):
+            return warm
         best: tuple[int, float, WorkerName] | None = None
         for number, name in enumerate(self._idle):
             state = self.workers[name]
@@ -339,11 +373,12 @@ class Matcher:
 
     def _idle_with(self, needs: Needs) -> list[WorkerName]:
         """The idle workers that have all of the job's models."""
-        held = [self._holders.get(model, set()) for model in needs.models]
-        if not held:
-            return []
-        fewest = min((self._idle, *held), key=len)
-        return [name for name in fewest if name in self._idle and all(name in other for other in held)]
+        held = [self._holders.get(model) or NOBODY for model in needs.models]
+        fewest: Set[WorkerName] = self._idle
+        for names in held:
+            if len(names) < len(fewest):
+                fewest = names
+        return [name for name in fewest if name in self._idle and all(name in names for names in held)]
 
     def _known_needs(self, place: Place) -> Needs:
         needs = self._needs.get(place.id)
