@@ -27,9 +27,9 @@ class FleetSleep:
         return {"required": {"number": NUMBER, "ms": NUMBER}}
 
     def run(self, number: int, ms: int) -> tuple[int]:
-        begun = time.monotonic()
+        begun, clock = time.monotonic(), time.time()
         time.sleep(ms / 1000)
-        write_down("sleep", number, begun, time.monotonic())
+        write_down("sleep", number, begun, time.monotonic(), clock)
         return (number,)
 
 
