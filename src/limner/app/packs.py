@@ -10,7 +10,7 @@ from limner.comfy.borrowed import borrowed
 from limner.comfy.packs import Pack, load_packs
 from limner.comfy.packs_compiled import mend_compiled_parts
 from limner.comfy.packs_imports import find_packs
-from limner.comfy.packs_quirks import mend_extension_loading
+from limner.comfy.packs_quirks import lead_to, mend_extension_loading
 from limner.comfy.shims import Bridge, install
 from limner.files import Folders
 from limner.packs.in_use import PackagesInUse
@@ -63,6 +63,7 @@ def with_packs(
     install(bridge)
     further = borrowed()
     bridge.classes.update({node.schema.type: node.cls for node in further})
+    lead_to(folders.base)
     mend_extension_loading()
     mend_compiled_parts()
     places = Places.of(folders)

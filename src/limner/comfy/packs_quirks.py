@@ -2,6 +2,7 @@
 
 - A name that a pack uses and forgot to import (`np`, `torch`, or a function that only its `__init__.py` imports).
 - `logging.basicConfig` in a pack: its level holds for that pack's own loggers, and the host's log stays as it is.
+- The folder of the program that runs, which packs take for ComfyUI's: the base directory.
 - `torch.utils.cpp_extension.load(..., extra_cuda_flags=...)`: taken as `extra_cuda_cflags`; sources are looked for
   beside the file that loads them, and a build that was killed leaves no lock behind.
 """
@@ -86,6 +87,13 @@ def own_logging(name: str) -> Iterator[None]:
         yield
     finally:
         logging.basicConfig = before
+
+
+def lead_to(folder: Path) -> None:
+    """Have the program's own `__file__` lead to this folder, as packs look for ComfyUI's beside its `main.py`."""
+    main = sys.modules.get("__main__")
+    if main is not None and getattr(main, "__spec__", None) is not None:  # found by its name, not by its file
+        main.__file__ = str(folder / "main.py")
 
 
 def mend_extension_loading() -> None:

@@ -6,6 +6,8 @@ raises one error that names the pack, the name and the remedy.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -41,12 +43,17 @@ class NotAvailable(NotImplementedError):
 
 
 def calling_pack() -> str | None:
-    """The pack whose code is running, the innermost."""
+    """The pack whose code is running, the innermost, by the name that it is imported by."""
+    folders = [os.path.join(folder, "") for folder in getattr(sys.modules.get("custom_nodes"), "__path__", ())]
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         top, _, rest = str(frame.f_globals.get("__name__", "")).partition(".")
         if top == "custom_nodes" and rest:
             return rest.split(".")[0]
+        file = frame.f_code.co_filename  # of modules that a pack imports by names of their own
+        inside = next((file[len(folder) :] for folder in folders if file.startswith(folder)), "")
+        if inside:
+            return re.sub(r"\W", "_", inside.split(os.sep)[0].removesuffix(".py"))
         frame = frame.f_back
     return None
 
