@@ -11,7 +11,7 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import adopt, backup, convert, doctor, generate, nodes, packs, run, serve, top, users, validate, worker
+from . import adopt, backup, convert, doctor, generate, nodes, packs, run, serve, service, top, users, validate, worker
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -46,6 +46,7 @@ def application() -> typer.Typer:
     for name, command in commands.items():
         app.command(name)(command)
     app.add_typer(packs.application())
+    app.add_typer(service.application())
     app.add_typer(users.application())
     return app
 
