@@ -40,8 +40,9 @@ run: setup ## generate an image on the built-in model: make run PROMPT="cat face
 serve: setup ## serve the editor and the API on 127.0.0.1:8188: make serve ARGS="--port 8200"
 	@$(BIN)/limner serve $(ARGS)
 
-test: $(VENV)/.developing ## run all tests (installs Chromium where it is missing and may be installed)
+test: $(VENV)/.developing ## run all tests (gets Chromium and nginx where they are missing and may be had)
 	@tools/ensure-chromium
+	@tools/ensure-nginx $(VENV)/nginx
 	$(BIN)/python -m pytest $(PYTEST_ARGS) $(ARGS)
 
 check: lint types contracts docs ## ruff, types, import contracts and docs: what CI runs beside the tests

@@ -22,8 +22,8 @@ def accounts_file(settings: Settings) -> Path:
 def door(settings: Settings, sockets: Iterable[socket.socket]) -> Accounts | None:
     """The users of a server that asks for a login; None for one that does not.
 
-    It asks as soon as there are users, or a proxy that names them. A server that others can reach must. Raises
-    CannotServe.
+    It asks as soon as there are users, or a proxy that names them. A server that others can reach, by itself or through
+    a proxy, must. Raises CannotServe.
     """
     _check_proxies(settings)
     if settings.insecure_no_auth:
@@ -36,12 +36,12 @@ def door(settings: Settings, sockets: Iterable[socket.socket]) -> Accounts | Non
     if asks:
         return accounts
     accounts.close()
+    remedy = "Add one with `limner users add NAME --admin`, or say --insecure-no-auth to let everybody in"
+    if proxies_of(settings):
+        raise CannotServe("others come through --trusted-proxies, and there is no user who could log in", remedy)
     open_to_all = [address for address in map(_address, sockets) if not ipaddress.ip_address(address).is_loopback]
     if open_to_all:
-        raise CannotServe(
-            f"others can reach {open_to_all[0]}, and there is no user who could log in",
-            "Add one with `limner users add NAME --admin`, or say --insecure-no-auth to let everybody in",
-        )
+        raise CannotServe(f"others can reach {open_to_all[0]}, and there is no user who could log in", remedy)
     return None
 
 

@@ -14,6 +14,7 @@ from limner.settings import Settings
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import with_settings
+from .worker import TAKEN
 
 if TYPE_CHECKING:
     from limner.app.service import Scope
@@ -39,6 +40,9 @@ def install(
     system: OfSystem = False,
     user: OfUser = False,
     run_as: Annotated[str, typer.Option(metavar="USER", help="Who the machine's service runs as.")] = "",
+    worker: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="A worker for the cluster there, in place of a server.")
+    ] = "",
     start: Annotated[bool, typer.Option(help="Start it now, too.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the unit, and change nothing.")] = False,
     *,
@@ -56,7 +60,7 @@ def install(
         if run_as and scope is Scope.USER:
             raise BadInput("--run-as names who the machine's service runs as", "Put sudo before it, or leave it out")
         who = owner(scope, run_as)
-        unit = wanted(name, scope, who, settings)
+        unit = wanted(name, scope, who, settings, address=worker, taken=TAKEN if worker else ())
         written = text(unit)
         if dry_run:
             output().print(written, end="", markup=False)

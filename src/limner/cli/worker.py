@@ -12,8 +12,7 @@ from .console import errors, output
 from .errors import BadInput
 from .flags import with_settings
 
-
-@with_settings(
+TAKEN = (
     "base_directory",
     "temp_directory",
     "user_directory",
@@ -29,6 +28,10 @@ from .flags import with_settings
     "comfyui_arguments",
     "verbose",
 )
+"""The settings that a worker takes."""
+
+
+@with_settings(*TAKEN)
 def command(
     *,
     address: Annotated[

@@ -52,6 +52,14 @@ def test_where_others_can_reach_it_it_does_not_start_without_a_user(tmp_path: Pa
         shut(settings_of(tmp_path), "0.0.0.0")
 
 
+def test_nor_where_a_proxy_brings_them(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, trusted_proxies="127.0.0.1")
+    with pytest.raises(CannotServe, match="limner users add"):
+        shut(settings, "127.0.0.1")
+    with_user(settings)
+    assert shut(settings, "127.0.0.1")
+
+
 def test_unless_that_is_said(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, insecure_no_auth=True)
     assert not shut(settings, "0.0.0.0")

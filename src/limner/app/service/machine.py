@@ -16,7 +16,7 @@ import os
 import pwd
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -73,8 +73,13 @@ def owner(scope: Scope, named: str, environment: Mapping[str, str] = os.environ)
     return Owner(found.pw_name, Path(found.pw_dir), found.pw_uid, found.pw_gid)
 
 
-def wanted(name: str, scope: Scope, who: Owner, settings: Settings) -> Unit:
-    """The unit of a server with these settings. Raises SystemdProblem."""
+def wanted(
+    name: str, scope: Scope, who: Owner, settings: Settings, *, address: str = "", taken: Collection[str] = ()
+) -> Unit:
+    """The unit of a server with these settings, or of a worker for the cluster at the `address`. SystemdProblem.
+
+    `taken` are the settings that the command takes, where it does not take all.
+    """
     if not NAME.fullmatch(name):
         raise SystemdProblem(f"{name!r} is no name of a service", "Give letters, digits, '-', '_' and '.'")
     base = _base_of(who) if settings.base_directory == Path.home() / ".limner" else settings.base_directory
@@ -89,15 +94,18 @@ def wanted(name: str, scope: Scope, who: Owner, settings: Settings) -> Unit:
             *((settings.comfyui,) if settings.comfyui else ()),
         )
     ]
+    kind = ("worker", "--address", address) if address else ("serve",)
+    ports = () if address else (settings.port, settings.metrics_port or 0)
     return Unit(
         name=name,
-        command=(*program(), "serve", "--base-directory", str(base), *arguments(settings)),
+        command=(*program(), *kind, "--base-directory", str(base), *arguments(settings, taken)),
         base=base,
         user=who.name if scope is Scope.SYSTEM else "",
         writes=tuple(_outermost(folders)),
         reads=tuple(dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve(), CODE))),
         environment_file=environment_file(name, scope, who),
-        privileged_port=0 < min(settings.port, settings.metrics_port or PRIVILEGED_PORTS) < PRIVILEGED_PORTS,
+        privileged_port=any(0 < port < PRIVILEGED_PORTS for port in ports),
+        patience="1h" if address else "1min",
     )
 
 
@@ -124,7 +132,7 @@ def program() -> tuple[str, ...]:
     return (str(script),) if script.is_file() else (sys.executable, "-m", "limner.cli")
 
 
-def arguments(settings: Settings) -> Iterator[str]:
+def arguments(settings: Settings, taken: Collection[str] = ()) -> Iterator[str]:
     """Flags for what differs from what the base directory's own limner.toml and the defaults give."""
     given = as_flags(settings)
     try:
@@ -132,7 +140,9 @@ def arguments(settings: Settings) -> Iterator[str]:
     except SettingsError as error:
         raise SystemdProblem(f"{error.source}: {error.problem}", error.remedy) from error
     for name, _, _ in declarations():
-        if name != "base_directory" and given.get(name) != found.get(name):
+        if name == "base_directory" or (taken and name not in taken):
+            continue
+        if given.get(name) != found.get(name):
             yield from _flag(name, given.get(name), found.get(name))
 
 

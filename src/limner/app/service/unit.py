@@ -40,6 +40,8 @@ class Unit:
     environment_file: Path | None = None
     """Lines of `NAME=value`, such as tokens, that the unit's readers shall not see; it may be missing."""
     privileged_port: bool = False
+    patience: str = "1min"
+    """How long it may take to end."""
     description: str = "Limner, which runs node graphs that make images, video and sound"
 
 
@@ -70,9 +72,9 @@ def _service(unit: Unit) -> Iterator[str]:
     yield "RestartSec=5"
     yield "# Bad input, such as a setting that cannot be used: another start would end as this one did."
     yield f"RestartPreventExitStatus={BAD_INPUT}"
-    yield "# The server itself ends its hosts, and puts jobs that ran back into its queue."
+    yield "# The main process itself ends its hosts; what they ran goes back into the queue."
     yield "KillMode=mixed"
-    yield "TimeoutStopSec=60"
+    yield f"TimeoutStopSec={unit.patience}"
     yield "# A host that the kernel kills for its memory is started again; that is no reason to stop the server."
     yield "OOMPolicy=continue"
     yield "LimitNOFILE=65536"
