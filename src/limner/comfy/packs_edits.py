@@ -28,7 +28,9 @@ MOST = 5
 def edits_contained(path: Path, told: list[str]) -> Iterator[None]:
     """While the pack of this path is imported; `told` gets what it did, as texts."""
     hidden = _hidden(path)
-    modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] != PACKAGE}
+    # A list of them, here and below: threads of packs that are loaded import meanwhile.
+    present = list(sys.modules.items())
+    modules = {name: module for name, module in present if name.partition(".")[0] != PACKAGE}
     folders, patched = list(sys.path), dict(_callables())
     try:
         yield
@@ -64,7 +66,7 @@ def _shown_again(hidden: Mapping[str, ModuleType]) -> Iterator[str]:
     """Put others' modules back; the pack has its own by name."""
     clashing = sorted({name for name in hidden if "." not in name and name in sys.modules})
     for top in clashing:
-        for name in [known for known in sys.modules if known == top or known.startswith(f"{top}.")]:
+        for name in [known for known in list(sys.modules) if known == top or known.startswith(f"{top}.")]:
             del sys.modules[name]
     sys.modules.update(hidden)
     if clashing:

@@ -84,7 +84,7 @@ def is_in(file: str, path: Path) -> bool:
 
 def forget(name: str) -> None:
     """Take a pack's modules out, so that it is imported anew."""
-    for known in [known for known in sys.modules if known == name or known.startswith(f"{name}.")]:
+    for known in [known for known in list(sys.modules) if known == name or known.startswith(f"{name}.")]:
         del sys.modules[known]
 
 

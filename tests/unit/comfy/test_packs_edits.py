@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 
 import pytest
 
+from limner.comfy.packs_quirks import lead_to
 from tests.support.pack_host import PackHost, pack_host
 
 PACKS = {
@@ -122,3 +125,16 @@ def test_a_node_that_looks_at_a_later_pack_is_described_when_that_is_there(tmp_p
     with pack_host(tmp_path / "base", early.parent) as host:
         assert host.problems == []
         assert [item.name for item in host.schema("Looks").inputs] == ["a"]
+
+
+def test_the_program_leads_to_the_base_directory_where_it_was_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    program.__file__ = "/somewhere/script.py"
+    lead_to(tmp_path)
+    assert program.__file__ == "/somewhere/script.py"  # processes that are spawned run it by this
+    program.__spec__ = ModuleSpec("limner.app.host", None)
+    lead_to(tmp_path)
+    assert program.__file__ == str(tmp_path / "main.py")
