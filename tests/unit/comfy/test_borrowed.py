@@ -216,3 +216,16 @@ def test_a_class_that_limner_has_no_code_for_describes_itself_and_says_how_to_ha
     assert nodes.NODE_CLASS_MAPPINGS["TripleCLIPLoader"] is cls
     with pytest.raises(NotAvailable, match="limner serve --comfyui PATH"):
         cls()
+
+
+def test_hooks_of_a_text_encoder_change_what_it_encodes_and_go_with_it(shims: Bridge, small: Checkpoint) -> None:
+    clip = importlib.import_module("comfy.sd").CLIP(small.text)
+    key, weight = next((k, w) for k, w in clip.get_sd().items() if k.endswith("layers.0.mlp.fc1.weight"))
+    changed = {key: weight + torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))}
+    groups = importlib.import_module("comfy.hooks")
+    group = groups.create_hook_model_as_lora(None, changed, 0.0, 1.0)
+    (hooked,) = module("hooks").SetClipHooks().apply_hooks(clip, False, True, group)
+    plain, moved = (each.encode_from_tokens_scheduled(each.tokenize("a cat"))[0] for each in (clip, hooked))
+    assert not torch.allclose(plain[0], moved[0], atol=1e-3)
+    assert moved[1]["hooks"] is group and "hooks" not in plain[1]
+    assert torch.equal(clip.encode("a cat"), plain[0])

@@ -99,9 +99,12 @@ class CLIP:
         """Limner's text encoder with this layer and these patches."""
         base = self.cond_stage_model.core
         names = {full_name(name): name for name, _ in base.resident.module.named_parameters()}
+        changes = {key: list(entries) for key, entries in self.patcher.patches.items()}
+        for key, entries in self.patcher.get_combined_hook_patches(self.patcher.forced_hooks).items():
+            changes.setdefault(key, []).extend(entries)
         added = {
             names[key]: (weights.PackPatch(key, tuple(entries)), 1.0)
-            for key, entries in self.patcher.patches.items()
+            for key, entries in changes.items()
             if key in names
         }
         return replace(base, layer=self.layer_idx, patches=base.patches.plus(added) if added else base.patches)
@@ -144,13 +147,15 @@ class CLIP:
     ) -> list[Any]:
         """A CONDITIONING."""
         vectors, pooled = self.encode_from_tokens(tokens, return_pooled=True)
-        return [[vectors, {"pooled_output": pooled, **(add_dict or {})}]]
+        return [[vectors, self.add_hooks_to_dict({"pooled_output": pooled, **(add_dict or {})})]]
 
     def encode(self, text: str) -> Any:
         return self.encode_from_tokens(self.tokenize(text))
 
     def add_hooks_to_dict(self, pooled_dict: dict[str, Any]) -> dict[str, Any]:
-        return pooled_dict
+        """The options of what was encoded, with the hooks that go with it."""
+        hooks = self.apply_hooks_to_conds
+        return pooled_dict if hooks is None else {**pooled_dict, "hooks": hooks}
 
     def get_sd(self) -> dict[str, Tensor]:
         return self.cond_stage_model.state_dict()
