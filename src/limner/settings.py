@@ -201,6 +201,14 @@ class Settings:
     comfyui_arguments: str = _declare(
         "Further arguments for that ComfyUI, as its main.py takes them, such as '--lowvram'.", default="", empty=True
     )
+    model_store: str = _declare(
+        "Where more models are, as fsspec names it, such as s3://bucket/models: one that is missing here is fetched.",
+        default="",
+        empty=True,
+    )
+    cache_directory: Path | None = _declare(
+        "Folder of results that are kept on the disk; several machines may share one.", default=None
+    )
     cluster: str = _declare(
         "Take workers in through Ray: auto for the Ray of this machine (started where there is none), HOST:PORT, or "
         "ray://HOST:PORT.",

@@ -44,7 +44,9 @@ def job_folder(settings: Settings, folders: Folders) -> Path:
 
 
 def shared_folder(settings: Settings) -> Path | None:
-    return settings.user_directory / "limner" / "cache" if settings.cache_disk else None
+    if not settings.cache_disk:
+        return None
+    return settings.cache_directory or settings.user_directory / "limner" / "cache"
 
 
 def _available() -> int:

@@ -34,7 +34,7 @@ def main() -> int:
         from .core import make_core
         from .folders import folders_of
 
-        folders = folders_of(settings)
+        folders = folders_of(settings, fetches=True)
         with contextlib.suppress(OSError):
             os.chdir(folders.base)  # packs take relative paths from where ComfyUI is started, which is its own folder
         core = make_core(

@@ -67,7 +67,7 @@ async def open_local(settings: Settings) -> AsyncIterator[Local]:
     Raises `limner.files.FileProblem` for unusable folders, NoComfyUI and HostUnavailable where one is to be adopted
     that is not there, or does not start.
     """
-    folders = prepared_folders(settings)
+    folders = prepared_folders(settings, fetches=True)
     settings = replace(settings, port=0)  # what the server of a port has written down is not a command's
     hosts = Hosts(settings, folders)
     async with AsyncExitStack() as closing:

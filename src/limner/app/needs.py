@@ -45,8 +45,8 @@ class JobNeeds:
         return Needs(frozenset(types), frozenset(models), max(map(self._size, models), default=0))
 
     def _size(self, model: Model) -> int:
-        with contextlib.suppress(FileProblem, OSError):
-            return self._folders.resolve(*model).stat().st_size
+        with contextlib.suppress(FileProblem):
+            return self._folders.model_size(*model)
         return 0
 
 

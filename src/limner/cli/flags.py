@@ -23,6 +23,7 @@ RUNNING = (
     "extra_model_paths_config",
     "cpu",
     "precision",
+    "model_store",
     "comfyui",
     "comfyui_python",
     "comfyui_arguments",

@@ -22,6 +22,8 @@ TAKEN = (
     "preview_method",
     "allow_pickle",
     "cache_disk",
+    "cache_directory",
+    "model_store",
     "disable_metadata",
     "comfyui",
     "comfyui_python",

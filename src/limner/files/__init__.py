@@ -1,6 +1,6 @@
 """Folders and files: where models, inputs and outputs are, which names are safe, and how files are written.
 
-Standard library and PyYAML only, so that every process can use it.
+Standard library and PyYAML only, so that every process can use it; fsspec where there is a store of models.
 """
 
 from .atomic import write_atomic, write_new
@@ -12,6 +12,7 @@ from .leftovers import clear_leftovers
 from .model_folders import ModelFolder
 from .names import below, checked, split_annotation
 from .save_path import SavePath, fill_tokens, save_path
+from .store import ModelStore
 
 __all__ = [
     "MEDIA_FOLDERS",
@@ -22,6 +23,7 @@ __all__ = [
     "Folders",
     "MissingFile",
     "ModelFolder",
+    "ModelStore",
     "SavePath",
     "UnknownFolder",
     "UnsafeName",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from .listing import Listing
 from .model_folders import ModelFolder
 from .names import below, checked, split_annotation
 from .save_path import SavePath, save_path
+from .store import ModelStore
 
 MEDIA_FOLDERS = ("input", "output", "temp")
 USERS = "users"
@@ -46,6 +48,10 @@ class Folders:
     models: Mapping[str, ModelFolder]
     home: str = ""
     """Whose input, output and temp folders these are; empty for all of them."""
+    store: ModelStore | None = None
+    """Has more models than there are here."""
+    fetches: bool = False
+    """Whether a model that is asked for is fetched from the store; else it is known, and missing."""
     _listing: Listing = field(default_factory=Listing, compare=False, repr=False)
     _homes: dict[str, Folders] = field(default_factory=dict, compare=False, repr=False)
     _elsewhere: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
@@ -147,11 +153,22 @@ class Folders:
         """The names of all files of a kind, sorted, those in subfolders as `subfolder/name`."""
         folder = self.model_folder(kind)
         names: Iterable[str] = self._listing.files(folder.paths)
-        if others := self._elsewhere.get(model_folders.canonical(kind)):
-            names = sorted(others.union(names))
+        others = self._elsewhere.get(model_folders.canonical(kind), frozenset())
+        stored = self._stored(kind)
+        if others or stored:
+            names = sorted({*others, *stored, *names})
         if not folder.extensions:
             return list(names)
         return [name for name in names if os.path.splitext(name)[1].lower() in folder.extensions]
+
+    def model_size(self, kind: str, name: str) -> int:
+        """The bytes of a model's file, here or in the store; 0 for one that is in neither. Raises `UnsafeName`."""
+        with contextlib.suppress(MissingFile, OSError):
+            return replace(self, fetches=False).resolve(kind, name).stat().st_size
+        return self._stored(kind).get(name, 0)
+
+    def _stored(self, kind: str) -> Mapping[str, int]:
+        return {} if self.store is None else self.store.sizes(model_folders.canonical(kind))
 
     def also_there(self, models: Mapping[str, frozenset[str]]) -> None:
         """Other machines that run graphs have these models, by kind: their names are listed beside those of here."""
@@ -189,6 +206,8 @@ class Folders:
             path = root / checked(name)
             if path.is_file():
                 return path
+        if self.store is not None and self.fetches and name in self._stored(kind):
+            return self.store.fetch(model_folders.canonical(kind), name, folder.paths[0])
         raise MissingFile(
             f"there is no file {name!r} among the {kind}",
             f"Put it into {folder.paths[0]}, or choose one of the files that are there",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from limner.comfy.v1_schema import FileList
 from limner.files import (
     MEDIA_FOLDERS,
     FileProblem,
+    MissingFile,
     ModelFolder,
     UnsafeName,
     checked,
@@ -123,7 +125,11 @@ def get_full_path(folder_name: str, filename: str) -> str | None:
         return None
     paths = folder_names_and_paths[folder_name][0] if folder_name in folder_names_and_paths else []
     candidates = (os.path.join(path, name) for path in paths)
-    return next((candidate for candidate in candidates if os.path.isfile(candidate)), None)
+    found = next((candidate for candidate in candidates if os.path.isfile(candidate)), None)
+    if found is None and bridge.folders.store is not None and map_legacy(folder_name) in bridge.folders.models:
+        with contextlib.suppress(MissingFile):
+            return str(bridge.folders.resolve(folder_name, name))
+    return found
 
 
 def get_full_path_or_raise(folder_name: str, filename: str) -> str:
