@@ -209,6 +209,12 @@ class Settings:
     cache_directory: Path | None = _declare(
         "Folder of results that are kept on the disk; several machines may share one.", default=None
     )
+    cache_store: str = _declare(
+        "Where results that are kept on the disk go as well, for other machines, as fsspec names it, such as "
+        "s3://bucket/cache.",
+        default="",
+        empty=True,
+    )
     cluster: str = _declare(
         "Take workers in through Ray: auto for the Ray of this machine (started where there is none), HOST:PORT, or "
         "ray://HOST:PORT.",

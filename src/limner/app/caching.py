@@ -14,6 +14,8 @@ from limner.engine.ports import Cache
 from limner.files import Folders
 from limner.settings import Settings
 from limner.stores import DiskCache, MemoryCache, TieredCache
+from limner.stores.shelf import Shelf
+from limner.stores.stored import StoredShelf
 
 OVERHEAD = 1024
 """Bytes that a result costs beside its value: its handles here, and its place in its host."""
@@ -34,7 +36,7 @@ def memory_cache(settings: Settings) -> MemoryCache:
 
 def cache(settings: Settings, folders: Folders, memory: MemoryCache | None = None) -> Cache:
     """What remembers results in memory (one made by `memory_cache`), and on the disk what the hosts write there."""
-    disk = DiskCache(job_folder(settings, folders), shared_folder(settings), settings.cache_disk)
+    disk = DiskCache(job_folder(settings, folders), shared_shelf(settings), settings.cache_disk)
     return TieredCache(memory_cache(settings) if memory is None else memory, disk)
 
 
@@ -47,6 +49,14 @@ def shared_folder(settings: Settings) -> Path | None:
     if not settings.cache_disk:
         return None
     return settings.cache_directory or settings.user_directory / "limner" / "cache"
+
+
+def shared_shelf(settings: Settings) -> Shelf | None:
+    """What is kept for later jobs: in its folder, and in a store where there is one."""
+    folder = shared_folder(settings)
+    if folder is None:
+        return None
+    return StoredShelf(folder, settings.cache_store) if settings.cache_store else Shelf(folder)
 
 
 def _available() -> int:

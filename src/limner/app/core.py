@@ -19,7 +19,7 @@ from limner.plugins.services import Services
 from limner.settings import Settings
 from limner.stores.journal import Journal
 
-from .caching import job_folder, shared_folder
+from .caching import job_folder, shared_shelf
 from .handlers import handlers
 from .packs import PackTopics, with_packs
 from .role import Role
@@ -46,9 +46,7 @@ def make_core(
     services.add_factory(Runtime, lambda: _runtime(settings, folders))
     lanes = Lanes(guard=torch.inference_mode, device_thread=device_thread)
     library, bridge = with_packs(Library(built_in()), folders, services, role or Role(), loading)
-    notes = (
-        Journal(job_folder(settings, folders), shared_folder(settings)) if resumable or settings.cache_disk else None
-    )
+    notes = Journal(job_folder(settings, folders), shared_shelf(settings)) if resumable or settings.cache_disk else None
     core = HostCore(library, services, lanes=lanes, handlers=handlers(services, settings.device), notes=notes)
     bridge.say = core.say
     services.get(PackTopics).loaded.belong_to(core)

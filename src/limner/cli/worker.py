@@ -23,6 +23,7 @@ TAKEN = (
     "allow_pickle",
     "cache_disk",
     "cache_directory",
+    "cache_store",
     "model_store",
     "disable_metadata",
     "comfyui",

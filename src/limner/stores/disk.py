@@ -28,11 +28,11 @@ LOOK = 5.0
 class DiskCache:
     """`engine.ports.Cache` over folders of packs."""
 
-    def __init__(self, jobs: Path, shared: Path | None = None, budget: int | None = None) -> None:
+    def __init__(self, jobs: Path, shared: Path | Shelf | None = None, budget: int | None = None) -> None:
         """`budget` in bytes of the files in `shared`."""
         self._jobs = jobs
         self._budget = budget
-        self._shared = Shelf(shared) if shared is not None else None
+        self._shared = Shelf(shared) if isinstance(shared, Path) else shared
         self._worths = Worths()
         self._shelves: dict[str, Shelf] = {}
         self._holds: dict[str, set[Fingerprint]] = {}

@@ -76,9 +76,9 @@ _Work: TypeAlias = _Step | _Discard | Callable[[], object]
 class Journal:
     """Folders of packs, claims and tapes, and the thread that writes them. Its methods may be called in any thread."""
 
-    def __init__(self, jobs: Path, shared: Path | None = None, *, pause: float = PAUSE) -> None:
+    def __init__(self, jobs: Path, shared: Path | Shelf | None = None, *, pause: float = PAUSE) -> None:
         self._jobs, self._pause = jobs, pause
-        self._shared = Shelf(shared) if shared is not None else None
+        self._shared = Shelf(shared) if isinstance(shared, Path) else shared
         self._open: dict[str, Shelf] = {}
         self._lock = threading.RLock()
         self._waiting: deque[_Work] = deque()

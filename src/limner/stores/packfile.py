@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 
@@ -99,14 +99,18 @@ def write_pack(path: Path, steps: Sequence[tuple[Values, Fingerprint, Parts]]) -
 def read_index(path: Path) -> tuple[int, list[Record]]:
     """Where the values begin, and the steps. Raises DamagedPack, OSError."""
     with path.open("rb") as file:
-        front = file.read(FRONT.size)
-        if len(front) < FRONT.size:
-            raise DamagedPack(path, "it is too short")
-        magic, length, digest = FRONT.unpack(front)
-        if magic != MAGIC or length > LARGEST_INDEX:
-            raise DamagedPack(path, "it does not begin as a pack does")
-        index = file.read(length)
-        size = os.fstat(file.fileno()).st_size
+        return index_of(file, os.fstat(file.fileno()).st_size, path)
+
+
+def index_of(file: BinaryIO, size: int, path: Path) -> tuple[int, list[Record]]:
+    """The same of a file that is open at its beginning, and has this `size`; `path` is what it is called in errors."""
+    front = file.read(FRONT.size)
+    if len(front) < FRONT.size:
+        raise DamagedPack(path, "it is too short")
+    magic, length, digest = FRONT.unpack(front)
+    if magic != MAGIC or length > LARGEST_INDEX:
+        raise DamagedPack(path, "it does not begin as a pack does")
+    index = file.read(length)
     if len(index) < length or digest_of([index]) != digest:
         raise DamagedPack(path, "its index was changed")
     records = msgspec.msgpack.decode(index, type=list[Record])
