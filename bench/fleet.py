@@ -33,7 +33,7 @@ COUNTS = (1, 2, 4, 8)
 SLEEP_MS, EACH = 1_000, 12
 """A job's sleep, and how many jobs each worker gets."""
 MODELS, AFFINE_JOBS, AFFINE_WORKERS, USE_MS = 4, 200, 4, 100
-SIMULATED = ((10, 20_000), (1_000, 1_000_000))
+SIMULATED = ((100, 100_000), (1_000, 1_000_000))
 
 
 def figures() -> Iterator[Figure]:
