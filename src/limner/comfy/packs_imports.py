@@ -91,7 +91,7 @@ def forget(name: str) -> None:
 def make_package(folder: Path) -> None:
     """The package that packs are found in, so that one can import from another (`custom_nodes.other`)."""
     package = sys.modules.get(PACKAGE)
-    if package is None:
+    if package is None or not isinstance(getattr(package, "__path__", None), list):  # a module that is so called
         package = sys.modules[PACKAGE] = ModuleType(PACKAGE)
         package.__path__ = []
     if str(folder) not in package.__path__:
