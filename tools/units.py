@@ -28,6 +28,7 @@ WORKER = Unit(
     writes=(BASE,),
     reads=(Path("/opt/limner"),),
     environment_file=SETTINGS / "limner-worker.env",
+    insists=True,
     patience="1h",
 )
 

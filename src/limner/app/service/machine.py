@@ -105,6 +105,7 @@ def wanted(
         reads=tuple(dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve(), CODE))),
         environment_file=environment_file(name, scope, who),
         privileged_port=any(0 < port < PRIVILEGED_PORTS for port in ports),
+        insists=bool(address),
         patience="1h" if address else "1min",
     )
 

@@ -40,6 +40,8 @@ class Unit:
     environment_file: Path | None = None
     """Lines of `NAME=value`, such as tokens, that the unit's readers shall not see; it may be missing."""
     privileged_port: bool = False
+    insists: bool = False
+    """Whether it is started again however it ended: what it needs may be there later."""
     patience: str = "1min"
     """How long it may take to end."""
     description: str = "Limner, which runs node graphs that make images, video and sound"
@@ -68,10 +70,14 @@ def _service(unit: Unit) -> Iterator[str]:
     yield "Environment=PYTHONUNBUFFERED=1"
     if unit.environment_file:
         yield f"EnvironmentFile=-{_plain(str(unit.environment_file))}"
-    yield "Restart=on-failure"
-    yield "RestartSec=5"
-    yield "# Bad input, such as a setting that cannot be used: another start would end as this one did."
-    yield f"RestartPreventExitStatus={BAD_INPUT}"
+    if unit.insists:
+        yield "Restart=always"
+        yield "RestartSec=10"
+    else:
+        yield "Restart=on-failure"
+        yield "RestartSec=5"
+        yield "# Bad input, such as a setting that cannot be used: another start would end as this one did."
+        yield f"RestartPreventExitStatus={BAD_INPUT}"
     yield "# The main process itself ends its hosts; what they ran goes back into the queue."
     yield "KillMode=mixed"
     yield f"TimeoutStopSec={unit.patience}"
