@@ -41,8 +41,8 @@ LONGEST_MANIFEST = 2**16
 CONFIGURATION = (FILE, "extra_model_paths.yaml")
 DATABASES = (".sqlite",)
 LEFT_OUT = (".lock", ".part", *(f".sqlite{suffix}" for suffix in COMPANIONS))
-REMADE = ("jobs-", "cache")
-"""Folders below `limner` in the user folder with what is made again: results of unfinished jobs, and the cache."""
+REMADE = ("jobs-", "cache", "upgrade")
+"""Folders below `limner` in the user folder with what is made again: results of unfinished jobs, the cache, trials."""
 AGAIN = "Check the file, or take another backup"
 
 

@@ -11,7 +11,23 @@ import typer
 from limner import __version__
 from limner.app.threads import wait_asleep
 
-from . import adopt, backup, convert, doctor, generate, nodes, packs, run, serve, service, top, users, validate, worker
+from . import (
+    adopt,
+    backup,
+    convert,
+    doctor,
+    generate,
+    nodes,
+    packs,
+    run,
+    serve,
+    service,
+    top,
+    upgrade,
+    users,
+    validate,
+    worker,
+)
 from .console import errors, output
 from .errors import BadInput, CommandFailed
 from .flags import expanded
@@ -42,6 +58,7 @@ def application() -> typer.Typer:
         "top": top.command,
         "backup": backup.backup,
         "restore": backup.restore,
+        "upgrade": upgrade.command,
     }
     for name, command in commands.items():
         app.command(name)(command)

@@ -154,7 +154,7 @@ def built(folder: Path, wanted: Wanted, overlay: Overlay, lock: str = "") -> Pat
         pins = known or resolved(wanted, overlay, interpreter(building), shares=shares)
         (building / LOCK).write_text(pins)
         _install(pins, overlay, interpreter(building), shares=shares)
-        _lay_over(building, overlay, shares=shares)
+        lay_over(building, overlay, shares=shares)
         (building / DESCRIPTION).write_text(json.dumps(_description(wanted, overlay)))
         _put(building, folder)
     except OSError as error:
@@ -228,7 +228,7 @@ def has(overlay: Overlay, pin: str) -> bool:
     return bool(version) and own is not None and own.split("+")[0] == version.split("+")[0]
 
 
-def _lay_over(folder: Path, overlay: Overlay, *, shares: bool) -> None:
+def lay_over(folder: Path, overlay: Overlay, *, shares: bool) -> None:
     """Let the environment see Limner, and its packages behind its own where they fit its Python."""
     behind = [f"import site; site.addsitedir({str(path)!r})" for path in overlay.packages] if shares else []
     for packages in folder.glob("lib/python*/site-packages"):
