@@ -91,13 +91,17 @@ def _conclude(checked: Checked, source: str) -> None:
 def _in_the_way(checked: Checked, source: str) -> CommandFailed:
     fails = sum(finding.verdict.value == "fails" for finding in checked.in_the_way)
     differ = len(checked.in_the_way) - fails
-    said = [f"{differ} differ" if differ else "", f"{fails} no longer run" if fails else ""]
+    said = [_counted(differ, "differ"), _counted(fails, "no longer run")]
     count = f"of {len(checked.findings)} workflows, {' and '.join(filter(None, said))} with limner {checked.new}"
     remedy = (
         "Nothing has been changed. Look at the pictures named above, the old one's first. If the new ones are right: "
         f"limner upgrade {source} --accept. If not, stay with this version, and report the workflow."
     )
     return CommandFailed(count, remedy)
+
+
+def _counted(number: int, verb: str) -> str:
+    return f"{number} {verb}{'s' if number == 1 else ''}" if number else ""
 
 
 def _switch(settings: Settings, checked: Checked) -> None:

@@ -36,6 +36,7 @@ from limner.plugins.environment import (
 from .problems import UpgradeProblem
 
 NAME = "limner"
+ARCHIVES = (".whl", ".gz", ".zip")
 BACKENDS = re.compile(r"cpu|cu\d+|rocm[\d.]+|xpu")
 """Variants of torch, as they stand behind the `+` of its version."""
 
@@ -55,7 +56,7 @@ class Trial:
 def requirement(source: str) -> str:
     """The source as pip writes it: a version, a wheel or an archive, a folder, a URL. Raises UpgradeProblem."""
     path = Path(source).expanduser()
-    if path.exists() and ("/" in source or path.suffix in (".whl", ".gz", ".zip") or path.is_dir()):
+    if path.exists() and ("/" in source or path.suffix in ARCHIVES or source in (".", "..")):
         return f"{NAME} @ {path.absolute().as_uri()}"
     if "://" in source:
         return f"{NAME} @ {source}"
