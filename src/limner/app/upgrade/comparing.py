@@ -49,8 +49,8 @@ class Finding:
 def compared(workflow: str, old: Drawn, new: Drawn) -> Finding:
     """What became of a workflow on the new version."""
     if old.failure:
-        also = "does neither run here" if new.failure else "runs now"
-        return Finding(workflow, Verdict.FAILED_BEFORE, f"it {also}: {old.failure}")
+        now = "does not run there either" if new.failure else "runs there"
+        return Finding(workflow, Verdict.FAILED_BEFORE, f"it {now}: {old.failure}")
     if new.failure:
         return Finding(workflow, Verdict.FAILS, new.failure)
     if len(old.files) != len(new.files):

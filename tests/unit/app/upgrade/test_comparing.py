@@ -69,4 +69,4 @@ def test_failures() -> None:
     assert (found.verdict, found.said) == (Verdict.FAILS, "node 3: no") and found.verdict.stands_in_the_way
     for new in (fails, runs):
         assert compared("w", fails, new).verdict is Verdict.FAILED_BEFORE
-    assert "runs now" in compared("w", fails, runs).said
+    assert "runs there" in compared("w", fails, runs).said
