@@ -94,12 +94,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(server, running, token)
 
 
+async def status(answering: Any) -> int:
+    """The status of an answer, which is read to its end."""
+    async with answering as answered:
+        await answered.read()
+        return int(answered.status)
+
+
 @asynccontextmanager
 async def client(site: Site, *, token: bool = True, **more: Any) -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bearer {site.token}"} if token else {}
     connector = aiohttp.TCPConnector(ssl=site.proxy.trust, resolver=Here())
     async with aiohttp.ClientSession(site.proxy.url, connector=connector, headers=headers, **more) as session:
         yield session
+    await asyncio.sleep(0.25)  # as aiohttp advises: TLS connections take a moment to end
 
 
 async def test_a_run_and_its_socket(site: Site) -> None:
@@ -207,41 +215,41 @@ async def test_an_upload_that_is_too_large_is_refused_by_the_server_while_it_com
         writer.transport.abort()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+        await asyncio.sleep(0.25)
 
 
 async def test_a_login_is_for_tls_alone(site: Site) -> None:
     async with client(site, token=False) as session:
-        assert (await session.get("/queue")).status == 401
+        assert await status(session.get("/queue")) == 401
         body = {"username": "ann", "password": PASSWORD}
         async with session.post("/login", json=body, headers={"Origin": site.proxy.url}) as answered:
             assert answered.status == 200, await answered.text()
             cookie = answered.headers["Set-Cookie"]
             assert "Secure" in cookie and "HttpOnly" in cookie
             assert "max-age" in answered.headers["Strict-Transport-Security"]
-        assert (await session.get("/queue")).status == 200
+        assert await status(session.get("/queue")) == 200
 
 
 async def test_nobody_logs_in_by_a_header(site: Site) -> None:
     async with client(site, token=False) as session:
-        assert (await session.get("/queue", headers={"X-Remote-User": "ann"})).status == 401
+        assert await status(session.get("/queue", headers={"X-Remote-User": "ann"})) == 401
     async with aiohttp.ClientSession() as direct:  # what the header would do, were it passed on
-        answered = await direct.get(f"{site.server.url}/queue", headers={"X-Remote-User": "ann"})
-        assert answered.status == 200
+        assert await status(direct.get(f"{site.server.url}/queue", headers={"X-Remote-User": "ann"})) == 200
 
 
 async def test_other_sites_may_not_write(site: Site) -> None:
     async with client(site) as session:
-        answered = await session.post("/queue/clear", headers={"Origin": "https://evil.example"})
-        assert answered.status == 403
+        assert await status(session.post("/queue/clear", headers={"Origin": "https://evil.example"})) == 403
 
 
 async def test_without_tls_there_is_only_the_way_to_it(site: Site) -> None:
     (site.proxy.folder / "www" / ".well-known" / "acme-challenge" / "token").write_text("key")
     connector = aiohttp.TCPConnector(resolver=Here())
     async with aiohttp.ClientSession(f"http://{HOST}:{site.proxy.plain}", connector=connector) as session:
-        answered = await session.get("/queue?page=2", allow_redirects=False)
-        assert (answered.status, answered.headers["Location"]) == (301, f"https://{HOST}/queue?page=2")
-        assert await (await session.get("/.well-known/acme-challenge/token")).text() == "key"
+        async with session.get("/queue?page=2", allow_redirects=False) as answered:
+            assert (answered.status, answered.headers["Location"]) == (301, f"https://{HOST}/queue?page=2")
+        async with session.get("/.well-known/acme-challenge/token") as answered:
+            assert await answered.text() == "key"
 
 
 async def test_the_log_holds_no_token(site: Site) -> None:
