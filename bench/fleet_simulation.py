@@ -103,7 +103,7 @@ class _Simulation:
         if not self._matcher.has_idle:
             return
         begun = time.perf_counter()
-        decided = list(self._matcher.decide(self._dispatcher.waiting(), self._queue.count(State.WAITING)))
+        decided = list(self._matcher.decide(self._dispatcher.waiting(), self._queue.count(State.WAITING), self._now))
         for decision in decided:
             await self._queue.take(decision.run)
         self._outcome.deciding += time.perf_counter() - begun

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,3 +41,35 @@ def test_workers_join_and_run_what_is_queued(site: Site) -> None:
         assert set(site.witnessed().values()) == {1}
         assert site.workers["one"].end(signal.SIGTERM) == 0
         until(lambda: states(server)["one"] in ("gone", "draining"), "the worker's leave")
+
+
+def test_a_job_that_no_worker_can_run_says_why(site: Site, tmp_path: Path) -> None:
+    site.add("bare", base=tmp_path)
+    with site.server() as server:
+        until_ready(server, "bare")
+        until(lambda: not {"ready", "draining"} & {states(server).get(name) for name in ("one", "two")}, "their end")
+        assert post(server.url, shaded(100, 0), "refused")
+        entry = until(lambda: call(f"{server.url}/history/refused").get("refused"), "the job's end")
+        assert entry["status"]["status_str"] == "error"
+        told = dict(entry["status"]["messages"])["execution_error"]["exception_message"]
+        assert "bare: it has no node type FleetDraw, FleetShade" in told
+        assert "limner worker" in told
+        assert "cannot run" in (site.base / "server.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("worker", "--address", "127.0.0.1:1"), "nobody answers at 127.0.0.1:1"),
+        (("worker", "--address", "nonsense"), "'nonsense' is no address"),
+        (("worker", "--address", "ray://127.0.0.1:10001"), "is for servers"),
+        (("serve", "--port", "0", "--cluster", "127.0.0.1:1"), "nobody answers at 127.0.0.1:1"),
+        (("serve", "--port", "0", "--cluster", "ray://127.0.0.1:1"), "nobody answers at ray://127.0.0.1:1"),
+    ],
+)
+def test_an_address_where_there_is_no_ray(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
+    command = [sys.executable, "-m", "limner.cli", *arguments, "--base-directory", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert problem in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -67,9 +67,9 @@ class Near:
         fetched, data = await self.agent.fetch(session, fingerprint, output)
         return replace(fetched, data=data)
 
-    async def store(self, session: str, fingerprint: str, output: int, data: Reference) -> None:
+    async def store(self, session: str, fingerprint: str, output: int, data: Reference) -> Fetched:
         await self._reach()
-        await self.agent.store(session, fingerprint, output, data)
+        return await self.agent.store(session, fingerprint, output, data)
 
     async def put(self, data: bytes) -> Reference:
         return data

@@ -20,7 +20,7 @@ from limner import __version__
 from limner.engine import Engine
 from limner.engine.ports import Said
 from limner.engine.values import Fingerprint, Values
-from limner.executors.exchange import Host
+from limner.executors.exchange import EARLIER, Host
 from limner.executors.fleet.dispatch import Dispatcher
 from limner.executors.fleet.facts import Capabilities
 from limner.executors.fleet.fleet import HOME, Fleet
@@ -70,9 +70,10 @@ class Cluster:
         said: Callable[[Said], None],
         *,
         home_takes: str = "auto",
+        home_models: Mapping[str, frozenset[str]] | None = None,
         elsewhere: Callable[[Mapping[str, frozenset[str]]], None] = lambda models: None,
     ) -> None:
-        """`elsewhere` hears which models the workers have."""
+        """`home_models` are those of the server's own host; `elsewhere` hears which models the workers have."""
         self._catalog, self._said, self._home_takes, self._elsewhere = catalog, said, home_takes, elsewhere
         self.matcher = Matcher(needs.of)
         self.fleet = Fleet(home, self.matcher, at_home=at_home)
@@ -85,7 +86,7 @@ class Cluster:
         self._changed_at = time.monotonic()
         self.matcher.settled = False
         if home_takes != "never":
-            self.fleet.joined(HOME, home, Capabilities(everything=True))
+            self.fleet.joined(HOME, home, Capabilities(models=home_models, everything=True))
 
     async def serve(self, engine: Engine) -> None:
         """Look for workers until cancelled. `engine` runs what they do."""
@@ -93,16 +94,22 @@ class Cluster:
         try:
             while True:
                 try:
-                    names = await asyncio.to_thread(ray.agents)
+                    await self._look()
                 except AgentGone as error:
                     log.warning("%s", error)
-                    names = []
-                await self._notice(names)
-                self._settle()
-                await self._ask_around()
+                except Exception:  # there is a next time
+                    log.exception("looking for workers")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             await asyncio.gather(*(member.host.close() for member in self._members.values()))
+
+    async def _look(self) -> None:
+        """Raises AgentGone where Ray does not answer."""
+        try:
+            await self._notice(await asyncio.to_thread(ray.agents))
+        finally:
+            self._settle()
+        await self._ask_around()
 
     def workers(self) -> Sequence[WorkerState]:
         """All that are known, and how they are."""
@@ -127,20 +134,23 @@ class Cluster:
             if name not in self._members:
                 self._members[name] = _Member(self._remote(name), now)
                 await self._members[name].host.start()
-            self._members[name].seen = now
         for name, member in list(self._members.items()):
-            if now - member.seen > EXPECTED_SECONDS and not member.host.ready:
-                del self._members[name]
-                await member.host.close()
+            if member.host.ready:
+                member.seen = now
+            elif now - member.seen > EXPECTED_SECONDS:
+                member.seen = now
                 self.fleet.left(name)
                 log.info("worker %s is not expected any more", name)
+                if name not in names:
+                    del self._members[name]
+                    await member.host.close()
 
     def _remote(self, name: str) -> RemoteHost:
         def ready(greeting: Greeting) -> None:
             member = self._members[name]
             member.greeting, member.state, member.reason = greeting, "ready", ""
             member.asked = time.monotonic()
-            self._changed_at = member.asked
+            self._unsettle()
             self.fleet.joined(name, member.host, self._capabilities(greeting, tell=True))
             self._compare_devices()
             log.info("worker %s is ready: %s on %s", name, greeting.device or "a device", greeting.machine)
@@ -151,14 +161,16 @@ class Cluster:
                 draining = member.state == "draining"
                 member.state, member.reason = ("gone" if draining else "lost"), reason
                 back = back and not draining
-            self._changed_at = time.monotonic()
+            self._unsettle()
             if self.engine is not None:
                 self.engine.forget(place)
+                self.engine.forget(place + EARLIER)
             self.fleet.left(name, expected=back)
             self._compare_devices()
 
         def refused(reason: str) -> None:
             self._members[name].state, self._members[name].reason = "refused", reason
+            self.matcher.unusable(name, reason)
 
         def draining() -> None:
             self._members[name].state = "draining"
@@ -203,9 +215,9 @@ class Cluster:
             for name, member in self._members.items()
             if member.host.ready and now - member.asked > GREET_SECONDS
         ]
-        for name, member in due:
+        greetings = await asyncio.gather(*(member.host.greet() for _, member in due))
+        for (name, member), greeting in zip(due, greetings, strict=True):
             member.asked = now
-            greeting = await member.host.greet()
             if greeting is not None and member.host.ready:
                 member.greeting = greeting
                 self.matcher.can(name, self._capabilities(greeting))
@@ -232,6 +244,10 @@ class Cluster:
         """What device the server's own host has."""
         self._home_accelerated = accelerated
         self._compare_devices()
+
+    def _unsettle(self) -> None:
+        """A worker has come or gone: others may."""
+        self._changed_at, self.matcher.settled = time.monotonic(), False
 
     def _settle(self) -> None:
         settled = time.monotonic() - self._changed_at > SETTLED_SECONDS

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, cast
 
 from limner.engine.ports import Said
 from limner.executors.exchange import Host
 from limner.executors.remote.token import use_token
-from limner.files import Folders
+from limner.files import FileProblem, Folders
 from limner.queue import JobQueue
 from limner.settings import Settings
 
@@ -59,5 +59,25 @@ async def open_cluster(
         lambda: node_set.catalog,
         said,
         home_takes=settings.cluster_home,
+        home_models=_HomeModels(folders),
         elsewhere=folders.also_there,
     )
+
+
+class _HomeModels(Mapping[str, frozenset[str]]):
+    """The models of this machine, as they are whenever somebody asks."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+
+    def __getitem__(self, kind: str) -> frozenset[str]:
+        try:
+            return frozenset(self._folders.own_model_files(kind))
+        except FileProblem as error:
+            raise KeyError(kind) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folders.models)
+
+    def __len__(self) -> int:
+        return len(self._folders.models)

@@ -69,6 +69,7 @@ async def _work(settings: Settings, cluster: ray.Joined, name: str, announce: Ca
         await asyncio.wait([told, keeping], return_when=asyncio.FIRST_COMPLETED)
         if keeping.done():
             keeping.result()
+        keeping.cancel()  # from now on, none is replaced
         await _drained(list(crew.actors.values()), ends)
     finally:
         for task in (told, keeping):

@@ -8,16 +8,44 @@ from collections.abc import Callable, Iterable, Iterator
 from limner.comfy.workflow import read_prompt
 from limner.executors.fleet.facts import Model, Needs
 from limner.files import MEDIA_FOLDERS, FileProblem, Folders
-from limner.graph import Catalog, FileChoices, InvalidGraph, Node, NodeSchema
+from limner.graph import Catalog, FileChoices, Input, InvalidGraph, Node, NodeSchema
 from limner.graph.validate import Verdict
 from limner.queue import Job, JobQueue, Place
 
+PACKS = "custom_nodes."
+CROSSING = frozenset(
+    {
+        "IMAGE",
+        "MASK",
+        "LATENT",
+        "AUDIO",
+        "VIDEO",
+        "CONDITIONING",
+        "SIGMAS",
+        "STRING",
+        "INT",
+        "FLOAT",
+        "BOOLEAN",
+        "COMBO",
+        "*",
+    }
+)
+"""Socket types whose values go from machine to machine."""
+
 
 def at_home(schema: NodeSchema) -> bool:
-    """Whether nodes of this type have to do with the server's files: they load inputs, or save and show results."""
-    return schema.traits.output or any(
-        isinstance(item.choices, FileChoices) and item.choices.folder in MEDIA_FOLDERS for item in schema.inputs
-    )
+    """Whether nodes of this type have to do with the server's files: they load inputs, or save and show results.
+
+    A pack's node that gives results and takes a model, or what else may not cross, may do anything: it runs where these
+    are.
+    """
+    if schema.traits.output:
+        return not schema.module.startswith(PACKS) or all(map(_crosses, schema.inputs))
+    return any(isinstance(item.choices, FileChoices) and item.choices.folder in MEDIA_FOLDERS for item in schema.inputs)
+
+
+def _crosses(item: Input) -> bool:
+    return item.choices is not None or set(item.type.split(",")) <= CROSSING
 
 
 class JobNeeds:
@@ -51,12 +79,12 @@ class JobNeeds:
 
 
 def _nodes(job: Job) -> Iterable[Node]:
-    if isinstance(job.attachment, Verdict):
-        return job.attachment.graph.nodes.values()
+    """Those that its targets take part of."""
     try:
-        return read_prompt(job.prompt).nodes.values()
+        graph = job.attachment.graph if isinstance(job.attachment, Verdict) else read_prompt(job.prompt)
     except InvalidGraph:
         return ()
+    return [graph.nodes[name] for name in graph.upstream(job.targets or graph.nodes)]
 
 
 def _models(node: Node, schema: NodeSchema) -> Iterator[Model]:

@@ -6,11 +6,13 @@ to the server, and stays in its hosts as long as the server remembers it.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from limner.executors.exchange import Host
 from limner.executors.process import Callbacks
 from limner.executors.remote.agent import Agent
 from limner.executors.remote.calls import Greeting
+from limner.files import MissingFile
 from limner.plugins import protocol
 from limner.plugins.client import Loaded
 from limner.plugins.errors import HostRefused
@@ -109,8 +112,17 @@ class Worker:
             accelerated=kind not in ("", "cpu"),
             memory=int(device.get("vram_total", 0)) if kind not in ("", "cpu") else 0,
             node_types={node_type: catalog[node_type].version for node_type in catalog},
-            models={kind: self._folders.model_files(kind) for kind in self._folders.models if kind not in NO_MODELS},
+            models=await asyncio.to_thread(self._models),
         )
+
+    def _models(self) -> Mapping[str, Sequence[str]]:
+        """What it has, or can fetch. A store that cannot be asked has nothing."""
+        found = {}
+        for kind in self._folders.models:
+            if kind not in NO_MODELS:
+                with contextlib.suppress(MissingFile):
+                    found[kind] = self._folders.model_files(kind)
+        return found
 
     async def _its_device(self) -> Mapping[str, Any]:
         """Asked once for each life of the host; nothing is known before that has loaded."""

@@ -65,8 +65,9 @@ class WorkerActor:
         fetched: tuple[Fetched, bytes] = await self._agent.fetch(session, fingerprint, output)
         return fetched
 
-    async def store(self, session: str, fingerprint: str, output: int, data: bytes) -> None:
-        await self._agent.store(session, fingerprint, output, data)
+    async def store(self, session: str, fingerprint: str, output: int, data: bytes) -> Fetched:
+        stored: Fetched = await self._agent.store(session, fingerprint, output, data)
+        return stored
 
     async def lines(self, seconds: float) -> Sequence[str]:
         """What it has logged since the last call; waits so long for the first line."""
@@ -101,6 +102,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = f"{record.levelname.lower()} {record.getMessage()}"
+        if record.exc_info and record.exc_info[1] is not None:
+            text += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._put, text)
 

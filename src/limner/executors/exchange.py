@@ -23,6 +23,10 @@ from limner.plugins.protocol import Parcel
 from .whereabouts import Name, Wanted, Whereabouts
 
 CANNOT_CROSS = "CannotCross"
+EARLIER = "~"
+"""At the end of a place: what was there before this server was."""
+ASKED = 4
+"""Hosts, the first of all, that are asked for what lies on the disk."""
 
 
 class Host(Executor, Protocol):
@@ -99,7 +103,8 @@ class Exchange:
             for name in self.values.release(fingerprint):
                 held.setdefault(name, []).append(fingerprint)
         for name, gone in held.items():
-            await self._hosts[name].release(gone)
+            if (host := self._hosts.get(name)) is not None:
+                await host.release(gone)
 
     async def bring(self, run: str, tasks: Sequence[Task], name: Name) -> None:
         """Have the host hold all that the tasks take from elsewhere. Raises CannotBring, HostLost, ValuesLost."""
@@ -127,7 +132,7 @@ class Exchange:
 
     async def _cross(self, run: str, wanted: Wanted, name: Name) -> None:
         origin = self.values.origin(wanted)
-        from_disk = [other for other in self._hosts if other != name] if not origin else []
+        from_disk = [other for other in self._hosts if other != name][:ASKED] if not origin else []
         for source in self.values.holders(wanted) or from_disk:
             try:
                 if await self._carried(wanted, source, name):
@@ -141,7 +146,11 @@ class Exchange:
 
     async def _carried(self, wanted: Wanted, source: Name, name: Name) -> bool:
         """Whether the source had it. Raises ValuesLost when the source dies, HostLost when the target does."""
-        giver, taker = self._hosts[source], self._hosts[name]
+        giver, taker = self._hosts.get(source), self._hosts.get(name)
+        if taker is None:
+            raise HostLost(name, f"{name} is gone", blameless=True)
+        if giver is None:
+            return False
         place = giver.place
         try:
             parcel = await giver.fetch(*wanted, shared=giver.realm == taker.realm)

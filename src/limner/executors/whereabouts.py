@@ -73,6 +73,13 @@ class Whereabouts:
         shares = self._shares.get(wanted[0], {}).values()
         return next((share.place for share in shares if share.made and wanted[1] in share.outputs), "")
 
+    def prune(self) -> list[Fingerprint]:
+        """Forget what nobody holds any more; returns it."""
+        gone = [fingerprint for fingerprint in self._shares if not self.of(fingerprint)]
+        for fingerprint in gone:
+            del self._shares[fingerprint]
+        return gone
+
     def release(self, fingerprint: Fingerprint) -> list[Name]:
         """Forget it; returns the hosts that hold some of it."""
         shares = self._shares.pop(fingerprint, {})

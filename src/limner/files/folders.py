@@ -151,9 +151,15 @@ class Folders:
 
     def model_files(self, kind: str) -> list[str]:
         """The names of all files of a kind, sorted, those in subfolders as `subfolder/name`."""
+        return self._model_files(kind, self._elsewhere.get(model_folders.canonical(kind), frozenset()))
+
+    def own_model_files(self, kind: str) -> list[str]:
+        """The same without those that only other machines have."""
+        return self._model_files(kind, frozenset())
+
+    def _model_files(self, kind: str, others: frozenset[str]) -> list[str]:
         folder = self.model_folder(kind)
         names: Iterable[str] = self._listing.files(folder.paths)
-        others = self._elsewhere.get(model_folders.canonical(kind), frozenset())
         stored = self._stored(kind)
         if others or stored:
             names = sorted({*others, *stored, *names})

@@ -44,6 +44,8 @@ class ModelStore:
         self._files: Any = None
         self._root = ""
         self._known: Mapping[str, Mapping[str, int]] = {}
+        self._sized: set[tuple[str, str]] = set()
+        """Those of which the store says how long they are; a web server may not."""
         self._asked = 0.0
         self._lock = threading.Lock()
 
@@ -76,7 +78,8 @@ class ModelStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path):
                 if not path.is_file():
-                    self._fetch(f"{self._root}/{kind}/{name}", path, self.sizes(kind).get(name))
+                    size = self.sizes(kind).get(name) if (kind, name) in self._sized else None
+                    self._fetch(f"{self._root}/{kind}/{name}", path, size)
         except MissingFile:
             raise
         except OSError as error:
@@ -119,11 +122,14 @@ class ModelStore:
             log.warning("the store %s does not say what it has: %s", self.address, error)
             return
         known: dict[str, dict[str, int]] = {}
+        sized = set()
         for path, about in found.items():
             kind, _, name = path.removeprefix(str(self._root)).lstrip("/").partition("/")
             if name and not any(part.startswith(".") for part in name.split("/")):
                 known.setdefault(kind, {})[name] = int(about.get("size") or 0)
-        self._known = known
+                if about.get("size") is not None:
+                    sized.add((kind, name))
+        self._known, self._sized = known, sized
 
     def _look_again(self) -> None:
         try:

@@ -133,12 +133,12 @@ class Consumer:
     def _preempt(self) -> None:
         """Where a job waits whose priority is higher than that of one that runs, that one has to leave."""
         running = [place for place in self._queue.places(State.RUNNING) if place.id in self._running]
-        if not running or len(running) < self._source.slots:
-            return
         waiting = self._queue.next()
-        least = min(running, key=lambda place: place.priority)
-        if waiting is not None and waiting.priority > least.priority and not self._leaving:
-            order = asyncio.ensure_future(self._stop(least.id, paused=False))
+        if not running or waiting is None or self._leaving:
+            return
+        victim = self._source.victim(waiting, running)
+        if victim is not None:
+            order = asyncio.ensure_future(self._stop(victim.id, paused=False))
             self._orders.add(order)
             order.add_done_callback(self._orders.discard)
 

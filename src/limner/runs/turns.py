@@ -7,11 +7,11 @@ A run that has only its last files to write gives its turn away, so that the nex
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from limner.queue import Job, JobQueue
+from limner.queue import Job, JobQueue, Place
 
 TAILS = 2
 
@@ -41,9 +41,8 @@ class Turn:
 class Source(Protocol):
     """Where jobs come from, when it is their turn."""
 
-    @property
-    def slots(self) -> int:
-        """How many have a turn at a time."""
+    def victim(self, waiting: Place, running: Sequence[Place]) -> Place | None:
+        """The running job that has to leave its turn to one that waits and is more urgent; None where none has."""
         ...
 
     async def next(self) -> Taken:
@@ -59,6 +58,10 @@ class Turns:
         self.slots = concurrency
         self._turns = asyncio.Semaphore(concurrency)
         self._places = asyncio.Semaphore(concurrency * (1 + TAILS))
+
+    def victim(self, waiting: Place, running: Sequence[Place]) -> Place | None:
+        least = min(running, key=lambda place: place.priority)
+        return least if len(running) >= self.slots and waiting.priority > least.priority else None
 
     async def next(self) -> Taken:
         await self._places.acquire()

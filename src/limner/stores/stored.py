@@ -62,7 +62,8 @@ class StoredShelf(Shelf):
             self._add(pack)
         while not self._noticed.empty():
             pack = self._noticed.get()
-            if pack.path not in self.packs:
+            fresh = any(self.find(record.fingerprint) is None for record in pack.records)
+            if fresh and pack.path not in self.packs:
                 self._unfetched.add(pack.path)
                 found.append(self._add(pack))
         return found
@@ -72,7 +73,8 @@ class StoredShelf(Shelf):
         if pack is not None and pack.path in self._unfetched and not pack.path.exists():
             self._attempt(lambda: self._fetch(pack.path))
             if not pack.path.exists():
-                self._unfetched.discard(pack.path)
+                self.forget(pack.path)
+                self._seen_there.discard(self._name(pack.path))
         return super().read(fingerprint)
 
     def write(self, steps: Sequence[tuple[Values, Fingerprint, Parts]]) -> Pack:

@@ -7,9 +7,10 @@ any other: `check` says why it cannot run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -17,10 +18,12 @@ from limner.graph import InvalidGraph, Problem
 from limner.queue import Job, JobQueue, Place, State
 
 from .fleet import Fleet
-from .matching import LOOK, Match, Refusal
+from .matching import LOOK, MOST, Match, Refusal
 
 NO_WORKER = "no_worker"
 REMEDY = "Start a worker that has what is missing (limner worker), or install it on one that is there"
+AGAIN = 1.0
+"""Seconds after which jobs are looked at again while workers are idle."""
 TAILS = 2
 """Jobs for each slot that have only their last files to write, and go on without one."""
 
@@ -63,8 +66,11 @@ class Dispatcher:
         while True:
             if not self._decided:
                 self._wake.clear()
-                if not self._queue.held and len(self._tails) <= TAILS * self.slots:
-                    self._decided.extend(self._matcher.decide(self.waiting(), self._queue.count(State.WAITING)))
+                self._fleet.answer()
+                if not self._queue.held and len(self._tails) <= TAILS * max(1, self.slots):
+                    self._decided.extend(
+                        self._matcher.decide(self.waiting(), self._queue.count(State.WAITING), monotonic())
+                    )
             while self._decided:
                 decision = self._decided.popleft()
                 try:
@@ -76,7 +82,14 @@ class Dispatcher:
                     self._unmatch(decision)
                     raise
                 return self._dispatched(job, decision)
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):  # who waits for a busy worker does not do so for ever
+                await asyncio.wait_for(self._wake.wait(), AGAIN if self._matcher.has_idle else None)
+
+    def victim(self, waiting: Place, running: Sequence[Place]) -> Place | None:
+        """The running job that has to leave its worker to one that is more urgent; None where none has."""
+        by_run = {place.id: place for place in running}
+        found = self._matcher.victim(waiting, by_run)
+        return None if found is None else by_run[found]
 
     def _unmatch(self, decision: Match | Refusal) -> None:
         if isinstance(decision, Match):
@@ -90,12 +103,12 @@ class Dispatcher:
     def _of(self, owner: str) -> Iterator[Place]:
         """The first jobs of an owner; no more of them are read than are looked at."""
         offset, size = 0, 8
-        while offset < LOOK:
+        while offset < MOST:
             page = self._queue.places(State.WAITING, owner, offset, size)
             yield from page
             if len(page) < size:
                 return
-            offset, size = offset + size, LOOK - offset
+            offset, size = offset + size, LOOK
 
     def _dispatched(self, job: Job, decision: Match | Refusal) -> Dispatched:
         if isinstance(decision, Refusal):
@@ -104,13 +117,16 @@ class Dispatcher:
             return Dispatched(job, lambda: None, lambda: self._forget(job.id))
         log.info("job %s goes to %s", job.id, decision.worker)
         self._fleet.assign(job.id, decision.worker, decision.needs)
-        begun = monotonic()
+        begun, over = monotonic(), [False]
 
         def give() -> None:
             self._tails.add(job.id)
             self._fleet.freed(job.id)
 
         def end() -> None:
+            if over[0]:
+                return
+            over[0] = True
             self._tails.discard(job.id)
             self._fleet.freed(job.id)
             self._matcher.took(job.place.owner, monotonic() - begun, loaded=decision.cold)

@@ -35,13 +35,11 @@ class Capabilities:
     device: str = ""
     machine: str = ""
     everything: bool = field(default=False)
-    """Whatever is asked: the server's own host, by which the nodes are known."""
+    """All node types: the server's own host, by which they are known."""
 
     def lacks(self, needs: Needs) -> str:
         """Why it cannot run such a job; nothing where it can."""
-        if self.everything:
-            return ""
-        missing = sorted(needs.node_types - self.node_types)
+        missing = [] if self.everything else sorted(needs.node_types - self.node_types)
         if missing:
             return f"it has no node type {', '.join(missing[:3])}"
         if self.models is not None:

@@ -30,14 +30,15 @@ from limner.engine.ports import (
     Report,
     Reporter,
     Segment,
+    ValuesLost,
 )
 from limner.engine.values import Failure, Fingerprint, Values
 from limner.graph import NodeId, NodeSchema
 
-from ..exchange import CANNOT_CROSS, CannotBring, Exchange, Host
+from ..exchange import CANNOT_CROSS, EARLIER, CannotBring, Exchange, Host, wanted_by
 from ..whereabouts import Name, Wanted
 from .facts import Capabilities, Needs
-from .matching import Match, Matcher
+from .matching import Decision, Match, Matcher
 from .recipes import Recipes
 from .tracks import tracks
 
@@ -56,6 +57,7 @@ class _Run:
     needs: Needs = field(default_factory=Needs)
     seats: dict[int, Name] = field(default_factory=dict)
     hidden: Mapping[str, object] | None = None
+    interrupted: bool = False
     told: dict[Name, str] = field(default_factory=dict)
     """The hosts that have its hidden inputs, by the place that they were."""
 
@@ -96,6 +98,9 @@ class Fleet:
             self._hosts.pop(name, None)
         for run in self._runs.values():
             run.seats = {track: seat for track, seat in run.seats.items() if seat != name}
+        if not expected and not self._runs:  # what runs may still ask where a value was made
+            for fingerprint in self._exchange.values.prune():
+                self._recipes.forget(fingerprint)
         self._answer()
 
     # Runs
@@ -136,8 +141,7 @@ class Fleet:
         for track in sorted(wanted | {0}):
             if track and track not in state.seats:
                 self.matcher.claim(_claim(run, track), state.needs, patient=False)
-                for decision in self.matcher.decide(()):
-                    self._settle(decision.run, decision)
+                self.answer()
             seated[track] = track if track == 0 or track in state.seats else 0
         return seated
 
@@ -157,27 +161,40 @@ class Fleet:
         place = segment.group.partition(":")[0]
         name = await self._seat(segment.run, int(place)) if place.isdigit() else HOME
         try:
-            await self._exchange.bring(segment.run, segment.tasks, name)
+            if not state.interrupted:
+                await self._exchange.bring(segment.run, segment.tasks, name)
         except CannotBring as refusal:
             name = await self._elsewhere(segment, name, refusal, report)
             if not name:
                 return
+        if state.interrupted:  # no host has heard of these steps
+            report([Ended(task.node, _interrupted(task.node)) for task in segment.tasks])
+            return
         await self._run_at(name, segment, report)
 
     async def _elsewhere(self, segment: Segment, name: Name, refusal: CannotBring, report: Reporter) -> Name:
         """A step at home that takes what cannot leave its worker runs there; nothing where that does not help."""
         problem: CannotBring = refusal
-        if name == HOME and self._runs[segment.run].seats.get(0, HOME) != HOME:
+        if name == HOME and self._runs[segment.run].seats.get(0) != HOME:
             name = await self._seat(segment.run, 0)
             try:
                 await self._exchange.bring(segment.run, segment.tasks, name)
                 return name
             except CannotBring as again:
                 problem = again
+        self._lose_unmade(problem)
         where = "the server's own host" if name == HOME else f"worker {name}"
         message = f"{problem.task.type}: its input {problem.entry!r} cannot be taken into {where}: {problem.reason}"
         report([Ended(problem.task.node, Failure(CANNOT_CROSS, message, node=problem.task.node))])
         return ""
+
+    def _lose_unmade(self, problem: CannotBring) -> None:
+        """Raises ValuesLost for what is of an earlier server's time: only the engine knows how to make it again."""
+        for wanted, entry in wanted_by(problem.task):
+            holders = self._exchange.values.holders(wanted)
+            if entry == problem.entry and holders and not self._recipes.knows(wanted[0]):
+                place = f"{self._hosts[holders[0]].place}{EARLIER}"
+                raise ValuesLost(place, "it cannot leave its worker")
 
     async def _run_at(self, name: Name, segment: Segment, report: Reporter) -> None:
         host, state = self._hosts.get(name), self._runs[segment.run]
@@ -207,8 +224,16 @@ class Fleet:
             self._seconds[node_type] = result.seconds if known is None else 0.7 * known + 0.3 * result.seconds
 
     async def interrupt(self, run: str) -> None:
-        for name in self._told(run):
-            await self._hosts[name].interrupt(run)
+        state = self._runs.get(run)
+        if state is None:
+            return
+        state.interrupted = True
+        for claim in self._claims(run):
+            self.matcher.unclaim(claim)
+            waiting = self._waiting.pop(claim)
+            if not waiting.done():
+                waiting.set_result(HOME)  # where nothing will be run
+        await asyncio.gather(*(host.interrupt(run) for host in self._told(run)))
 
     async def release(self, fingerprints: Sequence[Fingerprint]) -> None:
         for fingerprint in fingerprints:
@@ -217,16 +242,20 @@ class Fleet:
 
     async def finish(self, run: str, *, keep: bool = False) -> None:
         self.freed(run)
-        for name in self._told(run):
-            await self._hosts[name].finish(run, keep=keep)
+        told = self._told(run)
         self._runs.pop(run, None)
-        for claim in [claim for claim in self._waiting if claim == run or claim.startswith(f"{run}#")]:
+        for claim in self._claims(run):
             self.matcher.unclaim(claim)
             self._waiting.pop(claim).cancel()
+        await asyncio.gather(*(host.finish(run, keep=keep) for host in told))
 
-    def _told(self, run: str) -> list[Name]:
+    def _told(self, run: str) -> list[Host]:
+        """The hosts that have had a part in a run, and are there."""
         state = self._runs.get(run)
-        return [] if state is None else [name for name in state.told if name in self._hosts]
+        return [] if state is None else [self._hosts[name] for name in state.told if name in self._hosts]
+
+    def _claims(self, run: str) -> list[str]:
+        return [claim for claim in self._waiting if claim == run or claim.startswith(f"{run}#")]
 
     # Seats
 
@@ -236,6 +265,8 @@ class Fleet:
         name = state.seats.get(track)
         if name is not None and name in self._hosts:
             return name
+        if track:  # its worker is gone, and the run's other ones may be all that there are
+            return await self._seat(run, 0)
         claim = _claim(run, track)
         waiting = self._waiting.get(claim)
         if waiting is None:
@@ -244,13 +275,17 @@ class Fleet:
             self._answer()
         return await asyncio.shield(waiting)
 
-    def _answer(self) -> None:
-        """Give seats to those that wait for one, and say that something has changed."""
-        for decision in self.matcher.decide(()):
+    def answer(self) -> None:
+        """Give seats to those that wait for one; before anybody else is given one."""
+        for decision in self.matcher.answer_claims():
             self._settle(decision.run, decision)
+
+    def _answer(self) -> None:
+        """Give seats, and say that something has changed."""
+        self.answer()
         self.changed()
 
-    def _settle(self, claim: str, decision: object) -> None:
+    def _settle(self, claim: str, decision: Decision) -> None:
         run, _, track = claim.partition("#")
         state, waiting = self._runs.get(run), self._waiting.pop(claim, None)
         if isinstance(decision, Match):
@@ -261,8 +296,7 @@ class Fleet:
             if waiting is not None and not waiting.done():
                 waiting.set_result(decision.worker)
         elif waiting is not None and not waiting.done():
-            reason = getattr(decision, "reason", "")
-            waiting.set_exception(HostUnavailable(reason, UNAVAILABLE))
+            waiting.set_exception(HostUnavailable(decision.reason, UNAVAILABLE))
 
     # Live objects
 
@@ -294,6 +328,10 @@ class Fleet:
         log.info("run %s: %s is made again by %d steps in %s", run, tasks[-1].type, len(tasks), name)
         await host.run(Segment(run, renamed, hidden), taken)
         return wanted[0] in made
+
+
+def _interrupted(node: NodeId) -> Failure:
+    return Failure("Interrupted", "The run was interrupted", node=node, interrupted=True)
 
 
 def _claim(run: str, track: int) -> str:

@@ -20,21 +20,24 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
 from itertools import islice
 from typing import TypeAlias
 
 from limner.queue.job import Place
 
 from .facts import Capabilities, Model, Needs
+from .shares import Shares
 
-LOOK = 64
+LOOK, MOST = 64, 512
+"""Jobs that are looked at, those that no idle worker can run beside."""
 PASSED = 4
 KEPT_MODELS = 4
 """Models that a worker is taken to have at a time, where the memory that they take is not known."""
 FIRST_LOAD, FIRST_RUN = 10.0, 1.0
 """Seconds that loading a model and running a job are taken to need, until it is known."""
 SMOOTHING = 0.2
+SLOWLY = 0.1
+"""As slowly, what is thought of a worker's speed: steps of one type differ."""
 CRAWL = 4.0
 """A worker that is so many times slower than others keeps no job for the sake of its models."""
 
@@ -110,8 +113,10 @@ class Matcher:
         self._claims: OrderedDict[Run, _Claim] = OrderedDict()
         self._expected: dict[WorkerName, Capabilities] = {}
         """Workers that are gone and may come back."""
-        self._used: dict[str, float] = {}
-        """Seconds of the fleet that each owner has had, about; who comes new begins with the least that anyone has."""
+        self._shares = Shares()
+        self._unusable: dict[WorkerName, str] = {}
+        self._held_back: dict[Run, float] = {}
+        """Since when jobs wait for a worker that has their models."""
         self._run_seconds, self._load_seconds = FIRST_RUN, FIRST_LOAD
         self.settled = True
         """Whether all workers are there that are expected; until then nothing is refused."""
@@ -122,6 +127,7 @@ class Matcher:
         """A worker is there, new or again: it has no models."""
         self.left(name)
         self._expected.pop(name, None)
+        self._unusable.pop(name, None)
         self.workers[name] = WorkerState(name, capabilities, slots)
         self._note_idle(self.workers[name])
 
@@ -140,6 +146,11 @@ class Matcher:
         self._reserves.discard(name)
         return tuple(state.busy)
 
+    def unusable(self, name: WorkerName, reason: str) -> None:
+        """The worker is there, and cannot be used."""
+        self.left(name)
+        self._unusable[name] = reason
+
     def can(self, name: WorkerName, capabilities: Capabilities) -> None:
         """What a worker can run has changed."""
         if name in self.workers:
@@ -155,7 +166,7 @@ class Matcher:
         """A step took this worker so many times what it takes others."""
         if name in self.workers:
             state = self.workers[name]
-            state.speed = state.speed * (1 - SMOOTHING) + min(times, 100.0) * SMOOTHING
+            state.speed = state.speed * (1 - SLOWLY) + min(times, 1.5 * CRAWL) * SLOWLY
 
     def drain(self, name: WorkerName) -> None:
         """The worker finishes what it has and gets nothing more."""
@@ -185,10 +196,11 @@ class Matcher:
 
     def took(self, owner: str, seconds: float, *, loaded: bool = False) -> None:
         """A run has ended after so many seconds; `loaded`: it had to load its models first."""
-        average = "_load_seconds" if loaded else "_run_seconds"
-        value = max(seconds - (self._run_seconds if loaded else 0.0), 0.001)
-        setattr(self, average, getattr(self, average) * (1 - SMOOTHING) + value * SMOOTHING)
-        self._used[owner] = self._used.get(owner, self._least()) + seconds
+        if loaded:
+            self._load_seconds = _smoothed(self._load_seconds, seconds - self._run_seconds)
+        else:
+            self._run_seconds = _smoothed(self._run_seconds, seconds)
+        self._shares.took(owner, seconds)
 
     def claim(self, run: Run, needs: Needs, *, patient: bool = True) -> None:
         """A run that is under way wants a worker, before all that wait. Not `patient`: an idle one now, or none."""
@@ -199,8 +211,8 @@ class Matcher:
 
     def forget(self, run: Run) -> None:
         """The job waits no more."""
-        self._needs.pop(run, None)
-        self._passed.pop(run, None)
+        for known in (self._needs, self._passed, self._held_back):
+            known.pop(run, None)
 
     # Decisions
 
@@ -211,30 +223,34 @@ class Matcher:
     @property
     def slots(self) -> int:
         """How many jobs run at a time, when all workers are at work."""
-        return sum(state.slots for state in self.workers.values() if not state.draining)
+        return sum(state.slots for state in self.workers.values() if not (state.draining or state.reserve))
 
-    def decide(self, waiting: Iterable[Place], length: int = 0) -> Iterator[Decision]:
+    def decide(self, waiting: Iterable[Place], length: int = 0, now: float = 0.0) -> Iterator[Decision]:
         """What is to be done now; each match takes its slot at once.
 
         `waiting` are the jobs in a fair order, `length` how many there are of them: more than are looked at, perhaps.
+        `now` is in seconds, by any clock.
         """
-        yield from self._answer_claims()
         spare = any(self.workers[name].free for name in self._reserves)
         if not self._idle and not spare:
             return
-        if len(self._needs) > 16 * LOOK:  # of jobs that were deleted, mostly
-            self._needs.clear()
-            self._passed.clear()
+        if len(self._needs) > 16 * MOST:  # of jobs that were deleted, mostly
+            for known in (self._needs, self._passed, self._held_back):
+                known.clear()
         cold: list[tuple[Run, Needs]] = []
-        before: dict[Model, float] = {}
+        unable: list[tuple[Run, Needs]] = []
+        queues = _Queues(self, now)
         overtaken, urgency, most_passed = 0, 0, PASSED * max(4, len(self.workers))
-        for place in islice(waiting, LOOK):
-            if not (self._idle or spare) or (cold and place.priority < urgency):
+        for place in islice(waiting, MOST):
+            if not (self._idle or spare) or len(cold) >= LOOK or (cold and place.priority < urgency):
                 break  # what is more urgent comes before what would be quicker
             needs = self._known_needs(place)
             chosen = self._warm(needs)
+            if chosen is None and self._best(needs) is None:
+                unable.append((place.id, needs))
+                continue
             if chosen is None and self._passed.get(place.id, 0) >= most_passed:
-                chosen = None if self._had_better_wait(needs, before, 1.0) else self._best(needs)
+                chosen = None if queues.had_better_wait(place.id, needs, 1.0) else self._best(needs)
             if chosen is not None:
                 overtaken = len(cold)
                 yield self._matched(place.id, chosen, needs)
@@ -243,39 +259,74 @@ class Matcher:
                 cold.append((place.id, needs))
         for run, _ in cold[:overtaken]:
             self._passed[run] = self._passed.get(run, 0) + 1
-        yield from self._decide_cold(cold, max(1.0, length / LOOK))
+        yield from self._decide_cold(cold, max(1.0, length / LOOK), now)
+        yield from self._decide_unable(unable)
 
-    def _decide_cold(self, jobs: Sequence[tuple[Run, Needs]], share: float) -> Iterator[Decision]:
+    def _decide_cold(self, jobs: Sequence[tuple[Run, Needs]], share: float, now: float) -> Iterator[Decision]:
         """Jobs for which no idle worker has the models; each stands for a `share` of all that wait."""
-        later = []
+        later, queues = [], _Queues(self, now)
         for run, needs in jobs:  # what nobody has is to be loaded in any case
-            if self._idle and not self._held_by(needs) and (chosen := self._best(needs)):
+            if self._idle and not queues.holders(needs) and (chosen := self._best(needs)):
                 yield self._matched(run, chosen, needs)
             else:
                 later.append((run, needs))
-        ahead: dict[Model, float] = {}
+        queues = _Queues(self, now)
         for run, needs in later:
-            if self._idle and not self._had_better_wait(needs, ahead, share) and (chosen := self._best(needs)):
+            if self._idle and not queues.had_better_wait(run, needs, share) and (chosen := self._best(needs)):
                 yield self._matched(run, chosen, needs)
-            elif reason := self.impossible(needs):
-                if last := self._spare(needs):
-                    yield self._matched(run, last, needs)
-                elif self._final(needs):
-                    self.forget(run)
-                    yield Refusal(run, reason)
 
-    def _held_by(self, needs: Needs) -> int:
-        """How many workers have the models, or that of them which the fewest have."""
-        return min((len(self._holders.get(model, NOBODY)) for model in needs.models), default=0)
+    def _decide_unable(self, jobs: Sequence[tuple[Run, Needs]]) -> Iterator[Decision]:
+        """Jobs that no idle worker can run: those that no other can either are for the reserve, or refused."""
+        reasons: dict[Needs, str] = {}
+        for run, needs in jobs:
+            if needs not in reasons:
+                reasons[needs] = self.impossible(needs)
+            if reasons[needs] and (last := self._spare(needs)):
+                yield self._matched(run, last, needs)
+            elif reasons[needs] and self._final(needs):
+                self.forget(run)
+                yield Refusal(run, reasons[needs])
 
-    def _had_better_wait(self, needs: Needs, ahead: dict[Model, float], share: float) -> bool:
-        """Whether workers that have its models, and are at work, are sooner done with all that wait for them."""
-        holders = self._held_by(needs)
-        if not holders:
-            return False
-        key = min(needs.models)
-        ahead[key] = ahead.get(key, 0.0) + share
-        return ahead[key] * self._run_seconds / holders < self._load_seconds
+    def holders(self, needs: Needs) -> int:
+        """How many workers are at work that have the job's models, and take the next job that needs them."""
+        held = [self._holders.get(model) or NOBODY for model in needs.models]
+        if not held:
+            return 0
+        fewest = min(held, key=len)
+        states = (self.workers[name] for name in islice(fewest, LOOK) if all(name in names for names in held))
+        found = sum(
+            not (state.idle or state.reserve or state.draining)
+            and state.speed < CRAWL
+            and not state.capabilities.lacks(needs)
+            for state in states
+        )
+        return found * max(len(fewest), LOOK) // LOOK  # of many, some stand for all
+
+    def held_back(self, run: Run, now: float) -> float:
+        """For how long the job waits for the sake of models, from the first time that this is asked."""
+        return now - self._held_back.setdefault(run, now)
+
+    def sooner(self, jobs: float, holders: int) -> bool:
+        """Whether so many workers are sooner done with so many jobs than a model is loaded elsewhere."""
+        return jobs * self._run_seconds / holders < self._load_seconds
+
+    def patience(self) -> float:
+        """Seconds that a job waits for models, by what was expected when it began to wait."""
+        return 2 * self._load_seconds
+
+    def victim(self, waiting: Place, running: Mapping[Run, Place]) -> Run | None:
+        """The running job that has to leave its worker to one that waits, which is more urgent; None where none has."""
+        needs = self._known_needs(waiting)
+        if self.idle_for(needs):
+            return None
+        able = {
+            run
+            for state in self.workers.values()
+            if state.busy and not state.draining and not state.capabilities.lacks(needs)
+            for run in state.busy
+        }
+        less = [run for run, place in running.items() if run in able and place.priority < waiting.priority]
+        return min(less, key=lambda run: running[run].priority, default=None)
 
     def _spare(self, needs: Needs) -> WorkerName:
         """A reserve worker that is free for this; nothing where there is none."""
@@ -284,11 +335,13 @@ class Matcher:
 
     def _final(self, needs: Needs) -> bool:
         """Whether no worker at all will do, not one in reserve that is at work either."""
-        return self.settled and all(self.workers[name].capabilities.lacks(needs) for name in self._reserves)
+        if not self.settled or not self.workers:
+            return False
+        return all(self.workers[name].capabilities.lacks(needs) for name in self._reserves)
 
     def impossible(self, needs: Needs) -> str:
         """Why none of the workers can run this, whether they are idle or not; nothing where one can."""
-        reasons = {}
+        reasons = dict(self._unusable)
         for name, state in self.workers.items():
             if state.reserve:
                 continue
@@ -307,26 +360,11 @@ class Matcher:
         return sum(not self.workers[name].capabilities.lacks(needs) for name in self._idle)
 
     def fair(self, heads: Mapping[str, Iterator[Place]]) -> Iterator[Place]:
-        """The jobs of each owner in one fair order: higher priorities first, then who has had the least."""
-        heap: list[tuple[int, float, tuple[int, float, int, str], str, Place]] = []
-        least = self._least()
+        """The jobs of each owner in one fair order."""
+        return self._shares.fair(heads, self._run_seconds)
 
-        def push(owner: str, used: float) -> None:
-            place = next(heads[owner], None)
-            if place is not None:
-                heappush(heap, (-place.priority, used, place.rank, owner, place))
-
-        for owner in heads:
-            push(owner, self._used.setdefault(owner, least))
-        while heap:
-            _, used, _, owner, place = heappop(heap)
-            yield place
-            push(owner, used + self._run_seconds)
-
-    def _least(self) -> float:
-        return min(self._used.values(), default=0.0)
-
-    def _answer_claims(self) -> Iterator[Decision]:
+    def answer_claims(self) -> Iterator[Decision]:
+        """What is to be done now for those that have claimed a worker; before `decide`."""
         for run, claim in list(self._claims.items()):
             chosen = self._best(claim.needs)
             if chosen is None and claim.patient and self.impossible(claim.needs):
@@ -389,3 +427,32 @@ class Matcher:
     def _note_idle(self, state: WorkerState) -> None:
         (self._idle.add if state.idle else self._idle.discard)(state.name)
         (self._reserves.add if state.reserve else self._reserves.discard)(state.name)
+
+
+class _Queues:
+    """What waits for workers that have models, counted once in the order of the jobs."""
+
+    def __init__(self, matcher: Matcher, now: float) -> None:
+        self._matcher, self._now = matcher, now
+        self._ahead: dict[Model, float] = {}
+        self._holders: dict[Needs, int] = {}
+
+    def holders(self, needs: Needs) -> int:
+        """How many workers at work the job could wait for. Counted anew where there were none: some may be now."""
+        found = self._holders.get(needs)
+        if not found:
+            found = self._holders[needs] = self._matcher.holders(needs)
+        return found
+
+    def had_better_wait(self, run: Run, needs: Needs, share: float) -> bool:
+        """Whether workers that have its models, and are at work, are sooner done with all that wait for them."""
+        holders = self.holders(needs)
+        if not holders or self._matcher.held_back(run, self._now) > self._matcher.patience():
+            return False
+        key = min(needs.models)
+        self._ahead[key] = self._ahead.get(key, 0.0) + share
+        return self._matcher.sooner(self._ahead[key], holders)
+
+
+def _smoothed(average: float, value: float) -> float:
+    return average * (1 - SMOOTHING) + max(value, 0.001) * SMOOTHING

@@ -31,6 +31,9 @@ class Recipes:
         sources = {fingerprint: self._known[fingerprint] for fingerprint in wanted if fingerprint in self._known}
         self._known[task.fingerprint] = Recipe(task, sources)
 
+    def knows(self, fingerprint: Fingerprint) -> bool:
+        return fingerprint in self._known
+
     def forget(self, fingerprint: Fingerprint) -> None:
         self._known.pop(fingerprint, None)
 

@@ -12,8 +12,9 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from time import monotonic
 
-from limner.engine.ports import HostLost, Said, ValuesLost
+from limner.engine.ports import HostLost, Said
 from limner.plugins import protocol as p
 from limner.plugins.client import Loaded
 from limner.plugins.codec import encode
@@ -26,6 +27,10 @@ from .relay import Relay
 
 log = logging.getLogger(__name__)
 
+LARGEST_READ = 2**30
+"""Bytes that the system reads at a time: it stops at 2 GiB."""
+UNHEARD = 30.0
+"""Seconds after which a server that does not ask for frames is taken to be gone."""
 MOST_FRAMES = 256
 """Frames that are given out at a time."""
 
@@ -37,6 +42,8 @@ class _Session:
         self.wake = asyncio.Event()
         self.ended, self.blameless = "", False
         self.relay: Relay | None = None
+        self.asked, self.told = monotonic(), False
+        """When frames were asked for last; whether it was told that the agent drains."""
 
     def emit(self, frame: bytes) -> None:
         self.frames.append(frame)
@@ -57,14 +64,20 @@ class Agent:
         self._pool = SharedPool(memory) if memory is not None else None
         self._session: _Session | None = None
         self._held: dict[str, p.WireValues] = {}
+        self._stored: set[str] = set()
+        """Of what copies were taken in, for a server that may have gone since."""
         self._loaded: Loaded | None = None
         self._draining = False
 
     @property
     def busy(self) -> bool:
-        """Whether a server has runs here."""
+        """Whether a server has runs here, or may not have heard yet that it shall send none."""
         session = self._session
-        return session is not None and not session.ended and session.relay is not None and session.relay.busy
+        if session is None or session.ended or session.relay is None:
+            return False
+        if monotonic() - session.asked > UNHEARD:
+            return False
+        return session.relay.busy or (self._draining and not session.told)
 
     def drain(self) -> None:
         """Finish what there is, and let the server give nothing more."""
@@ -96,11 +109,11 @@ class Agent:
         return await self._greet()
 
     async def open(self, session: str) -> Sequence[Held] | None:
-        if self._draining:
-            return None
         await self._close("another server has taken over")
-        if self._loaded is None:
+        if self._draining or self._loaded is None:
             return None
+        stale, self._stored = self._stored - self._held.keys(), set()
+        await self._host.release(list(stale))
         opened, loaded = _Session(session), self._loaded
         self._session = opened
         relay = opened.relay = Relay(self._host, opened.emit, lambda reason: opened.end(reason, blameless=False))
@@ -118,10 +131,12 @@ class Agent:
         current = self._session
         if current is None or current.name != session:
             return Given(ended="the agent knows of no such session", blameless=True)
+        current.asked = monotonic()
         if not current.frames and not current.ended:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(current.wake.wait(), seconds)
         current.wake.clear()
+        current.told = current.told or self._draining
         frames, current.frames = current.frames[:MOST_FRAMES], current.frames[MOST_FRAMES:]
         if current.frames:
             current.wake.set()
@@ -132,9 +147,7 @@ class Agent:
         """What it is, and its bytes."""
         try:
             parcel = await self._host.fetch(fingerprint, output, shared=self._memory is not None)
-        except ValuesLost as error:
-            return Fetched(kind="lost", message=error.reason), b""
-        except HostLost as error:
+        except HostLost as error:  # or its values
             return Fetched(kind="lost", message=error.reason), b""
         except HostRefused as error:
             return Fetched(kind=error.kind, message=str(error)), b""
@@ -150,17 +163,30 @@ class Agent:
         assert self._memory is not None
         fd = os.open(self._memory / parcel.slab, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.pread(fd, parcel.size, 0)
+            data = bytearray(parcel.size)
+            view, done = memoryview(data), 0
+            while done < parcel.size and (read := os.preadv(fd, [view[done : done + LARGEST_READ]], done)):
+                done += read
+            return bytes(data)
         finally:
             os.close(fd)
 
-    async def store(self, session: str, fingerprint: str, output: int, data: bytes) -> None:
-        parcel = await asyncio.to_thread(self._parcel, data)
+    async def store(self, session: str, fingerprint: str, output: int, data: bytes) -> Fetched:
         try:
-            await self._host.store(fingerprint, {output: parcel})
-        finally:
-            if self._pool is not None and parcel.slab:
-                self._pool.ended([parcel.slab])
+            parcel = await asyncio.to_thread(self._parcel, data)
+            self._stored.add(fingerprint)
+            try:
+                await self._host.store(fingerprint, {output: parcel})
+            finally:
+                if self._pool is not None and parcel.slab:
+                    self._pool.ended([parcel.slab])
+        except HostLost as error:
+            return Fetched(kind="lost", message=error.reason)
+        except HostRefused as error:
+            return Fetched(kind=error.kind, message=str(error))
+        except OSError as error:
+            return Fetched(kind="OSError", message=f"a value cannot be taken in: {error}")
+        return Fetched(len(data))
 
     def _parcel(self, data: bytes) -> p.Parcel:
         size = len(data)

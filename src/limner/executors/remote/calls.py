@@ -90,7 +90,9 @@ class AgentCalls(Protocol):
 
     async def fetch(self, session: str, fingerprint: str, output: int) -> Fetched: ...
 
-    async def store(self, session: str, fingerprint: str, output: int, data: Reference) -> None: ...
+    async def store(self, session: str, fingerprint: str, output: int, data: Reference) -> Fetched:
+        """Answers with a kind where that could not be done."""
+        ...
 
     async def put(self, data: bytes) -> Reference:
         """Lay bytes where agents find them."""

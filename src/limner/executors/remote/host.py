@@ -23,7 +23,8 @@ from limner.plugins.client import HostClient
 from limner.plugins.codec import decode_from_host, read_reports
 from limner.plugins.errors import HostRefused
 
-from .calls import AgentCalls, AgentGone, Given, Greeting, Held, Reference
+from ..exchange import EARLIER
+from .calls import AgentCalls, AgentGone, Fetched, Given, Greeting, Held, Reference
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,8 @@ class RemoteHost:
         self._callbacks, self._patience = callbacks or Callbacks(), patience or Patience()
         self._client: asyncio.Future[HostClient] | None = None
         self._session, self._number = "", 0
+        self._life = secrets.token_hex(4)
+        self._connection: _Connection | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._loaded: Sequence[NodeSchema] = ()
 
@@ -116,10 +119,10 @@ class RemoteHost:
 
     @property
     def place(self) -> str:
-        return f"{self.name}#{self._number}"
+        return f"{self.name}#{self._life}-{self._number}"
 
     def lives(self, place: str) -> bool:
-        return place == self.place
+        return place.removesuffix(EARLIER) == self.place
 
     @property
     def ready(self) -> bool:
@@ -168,18 +171,20 @@ class RemoteHost:
         greeting = await self._heard(self._agent.hello())
         connection = _Connection(self._agent, session, self._patience, self._callbacks.draining)
         client = HostClient(connection, self.place, self._callbacks.said)
-        pumping = asyncio.create_task(connection.pump())
+        self._connection = connection
+        pumping, listening = asyncio.create_task(connection.pump()), asyncio.create_task(client.listen())
         try:
-            listening = asyncio.create_task(client.listen())
-            loaded = await asyncio.wait_for(asyncio.shield(client.loaded), self._patience.silence)
+            loaded = await self._heard(asyncio.shield(client.loaded))
             self._loaded = loaded.schemas
             self._announce(client, greeting)
             for one in held:
                 self._tell_held(one)
             await listening
         finally:
-            pumping.cancel()
-            await asyncio.wait({pumping})
+            self._connection = None
+            for task in (pumping, listening):
+                task.cancel()
+            await asyncio.wait({pumping, listening})
         return connection.ended, connection.blameless
 
     def _announce(self, client: HostClient, greeting: Greeting) -> None:
@@ -202,7 +207,7 @@ class RemoteHost:
         if not isinstance(message, p.Reports):
             return
         node = getattr(message.reports[0], "node", "")
-        (report,) = read_reports(message.reports, {node: held.fingerprint}, self.place)
+        (report,) = read_reports(message.reports, {node: held.fingerprint}, self.place + EARLIER)
         if isinstance(report, Ended) and isinstance(report.result, Values):
             self._callbacks.held(held.fingerprint, report.result)
 
@@ -278,15 +283,12 @@ class RemoteHost:
         place = self.place
         try:
             fetched = await self._agent.fetch(self._session, fingerprint, output)
-            if fetched.kind == "lost":
-                raise ValuesLost(DISK, fetched.message)
-            if fetched.kind:
-                raise HostRefused(fetched.kind, fetched.message)
+            _check(fetched)
             if shared:
                 return p.Parcel(b"", self._depot.leave(fetched.data), fetched.size)
             return p.Parcel(await self._agent.get(fetched.data), "", fetched.size)
         except AgentGone as error:
-            raise HostLost(place, str(error), blameless=True) from error
+            raise self._gone(place, error) from error
 
     async def store(self, fingerprint: Fingerprint, outputs: Mapping[int, p.Parcel]) -> None:
         await self._ready()
@@ -294,12 +296,26 @@ class RemoteHost:
         try:
             for output, parcel in outputs.items():
                 data = self._depot.find(parcel.slab) if parcel.slab else await self._agent.put(parcel.data)
-                await self._agent.store(self._session, fingerprint, output, data)
+                _check(await self._agent.store(self._session, fingerprint, output, data))
         except AgentGone as error:
-            raise HostLost(place, str(error), blameless=True) from error
+            raise self._gone(place, error) from error
+
+    def _gone(self, place: str, error: AgentGone) -> HostLost:
+        """What did not come through ends the session: the next call would fare no better."""
+        if self._connection is not None and place == self.place:
+            self._connection.end(str(error), blameless=True)
+        return HostLost(place, str(error), blameless=True)
 
     def arrived(self, parcels: Iterable[p.Parcel]) -> None:
         self._depot.drop(parcel.slab for parcel in parcels if parcel.slab)
+
+
+def _check(answered: Fetched) -> None:
+    """Raises ValuesLost, HostRefused for what could not be fetched or stored."""
+    if answered.kind == "lost":
+        raise ValuesLost(DISK, answered.message)
+    if answered.kind:
+        raise HostRefused(answered.kind, answered.message)
 
 
 class _Unusable(Exception):
@@ -330,8 +346,8 @@ class _Connection:
             try:
                 async with asyncio.timeout(self._patience.silence):
                     await self._agent.take(self._session, frames)
-            except (AgentGone, TimeoutError) as error:
-                self._end(str(error) or "it does not answer", blameless=True)
+            except Exception as error:  # whatever it is, who waits must not wait for ever
+                self.end(str(error) or "it does not answer", blameless=True)
                 return
 
     async def receive(self) -> bytes | None:
@@ -344,10 +360,10 @@ class _Connection:
                 async with asyncio.timeout(self._patience.breath + self._patience.silence):
                     given: Given = await self._agent.give(self._session, self._patience.breath)
             except TimeoutError:
-                self._end(f"nothing was heard for {self._patience.silence:g} s", blameless=True)
+                self.end(f"nothing was heard for {self._patience.silence:g} s", blameless=True)
                 return
-            except AgentGone as error:
-                self._end(str(error), blameless=True)
+            except Exception as error:  # whatever it is, who waits must not wait for ever
+                self.end(str(error), blameless=True)
                 return
             for frame in given.frames:
                 self._in.put_nowait(frame)
@@ -355,12 +371,12 @@ class _Connection:
                 self._draining()
                 self._draining = None
             if given.ended:
-                self._end(given.ended, blameless=given.blameless)
+                self.end(given.ended, blameless=given.blameless)
 
-    def _end(self, reason: str, *, blameless: bool) -> None:
+    def end(self, reason: str, *, blameless: bool) -> None:
         if not self.ended:
             self.ended, self.blameless = reason, blameless
             self._in.put_nowait(None)
 
     async def close(self) -> None:
-        self._end("it was closed", blameless=True)
+        self.end("it was closed", blameless=True)

@@ -70,6 +70,8 @@ class RayAgent:
             raise AgentGone("its process is gone") from error
         except (AttributeError, msgspec.MsgspecError) as error:
             raise AgentGone(f"it is no worker of this version: {error}") from error
+        except (RayError, RuntimeError, ConnectionError) as error:
+            raise AgentGone(f"Ray does not answer: {_first_line(error)}") from error
 
     async def open(self, session: str) -> Sequence[Held] | None:
         held: Sequence[Held] | None = await answer(self._actor.open.remote(session))
@@ -87,8 +89,9 @@ class RayAgent:
         fetched: Fetched = await answer(about)
         return replace(fetched, data=data)
 
-    async def store(self, session: str, fingerprint: str, output: int, data: Reference) -> None:
-        await answer(self._actor.store.remote(session, fingerprint, output, data))
+    async def store(self, session: str, fingerprint: str, output: int, data: Reference) -> Fetched:
+        stored: Fetched = await answer(self._actor.store.remote(session, fingerprint, output, data))
+        return stored
 
     async def put(self, data: bytes) -> Reference:
         return await asyncio.to_thread(ray.put, data)

@@ -42,6 +42,7 @@ class Relay:
         """Raises msgspec.MsgspecError for a frame that is no message."""
         message = decode_to_host(frame)
         if isinstance(message, p.Run):
+            self._runs.add(message.run)
             self._start(message.id, self._run(message))
         elif isinstance(message, p.Inquire):
             self._start(message.id, self._inquire(message))
@@ -68,7 +69,6 @@ class Relay:
     async def _run(self, message: p.Run) -> None:
         segment = read_segment(message)
         fingerprints = {task.node: task.fingerprint for task in segment.tasks}
-        self._runs.add(message.run)
 
         def report(batch: Sequence[Report]) -> None:
             wired = wire_reports(batch)

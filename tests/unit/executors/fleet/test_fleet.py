@@ -10,6 +10,7 @@ import pytest
 from limner.engine import Engine, RunRequest, RunResult
 from limner.engine.events import Event, StepProgress, StepStarted
 from limner.engine.values import Fingerprint, Values
+from limner.executors.exchange import EARLIER
 from limner.executors.fleet.facts import Capabilities, Needs
 from limner.executors.fleet.fleet import HOME, Fleet
 from limner.executors.fleet.matching import Matcher
@@ -225,7 +226,7 @@ async def test_a_worker_that_comes_back_tells_what_it_holds(land: Land) -> None:
         while not land.held:
             await asyncio.sleep(0.01)
     (values,) = land.held.values()
-    assert values.handles[0].place == land.hosts["w1"].place
+    assert values.handles[0].place == land.hosts["w1"].place + EARLIER
 
 
 async def test_a_node_that_kills_its_host_is_blamed(land: Land) -> None:

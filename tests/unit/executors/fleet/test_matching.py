@@ -34,7 +34,7 @@ class Desk:
         owners = sorted({place.owner for place in self.waiting})
         ranked = sorted(self.waiting, key=lambda place: place.rank)
         heads = {owner: iter([place for place in ranked if place.owner == owner]) for owner in owners}
-        found = list(self.matcher.decide(self.matcher.fair(heads)))
+        found = [*self.matcher.answer_claims(), *self.matcher.decide(self.matcher.fair(heads))]
         gone = {decision.run for decision in found}
         self.waiting = [place for place in self.waiting if place.id not in gone]
         return found
