@@ -44,10 +44,10 @@ def test_workers_join_and_run_what_is_queued(site: Site) -> None:
 
 
 def test_a_job_that_no_worker_can_run_says_why(site: Site, tmp_path: Path) -> None:
+    site.close()
     site.add("bare", base=tmp_path)
     with site.server() as server:
         until_ready(server, "bare")
-        until(lambda: not {"ready", "draining"} & {states(server).get(name) for name in ("one", "two")}, "their end")
         assert post(server.url, shaded(100, 0), "refused")
         entry = until(lambda: call(f"{server.url}/history/refused").get("refused"), "the job's end")
         assert entry["status"]["status_str"] == "error"

@@ -115,6 +115,7 @@ class Site:
                 worker.process.send_signal(signal.SIGINT)
         for worker in self.workers.values():
             worker.end()
+        self.workers.clear()
 
     def witnessed(self) -> Counter[str]:
         """How often each step ran."""
