@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from limner.executors.fleet.facts import Capabilities, Needs
 from limner.executors.fleet.fleet import HOME, Fleet
 from limner.executors.fleet.matching import Matcher
 from limner.executors.local import LocalExecutor
-from limner.executors.remote.calls import Greeting
+from limner.executors.remote.calls import Fetched, Greeting
 from limner.executors.remote.host import Callbacks, Depot, Patience, RemoteHost
 from limner.graph import Catalog, NodeSchema
 from limner.stores import MemoryCache
@@ -270,3 +271,104 @@ async def test_long_branches_run_at_once_on_idle_workers(land: Land) -> None:
     assert shown(result, "show") == [7]
     assert len(land.near["w1"].core.values) >= 2 and len(land.near["w2"].core.values) >= 1
     assert not any(state.busy for state in land.matcher.workers.values())
+
+
+async def gone(land: Land, name: str) -> None:
+    async with asyncio.timeout(20):
+        while name in land.matcher.workers:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_worker_that_comes_back_anew_has_not_what_it_had(land: Land) -> None:
+    await land.add("w1")
+    await land.add("w2")
+    long: dict[str, tuple[str, Mapping[str, object]]] = {"long": ("Long", {"size": 200_000})}
+    await land.run("w1", "length", **long, length=("Length", {"text": "long:0"}))
+    land.near["w1"].cut = True
+    await gone(land, "w1")
+    await land.hosts["w1"].close()
+    land.fleet.left("w1")
+    await land.add("w1")
+    await land.run("w2", "length", **long, length=("Length", {"text": "long:0"}))
+    async with asyncio.timeout(10):
+        result = await land.run("w1", "text", **long, text=("Text", {"value": "long:0"}))
+    assert result.status == "done"
+
+
+async def test_a_run_on_two_workers_goes_on_with_one(land: Land) -> None:
+    for name in ("w1", "w2"):
+        await land.add(name)
+    land.fleet._seconds["Steps"] = 3.0
+    running = asyncio.create_task(
+        land.run(
+            "w1",
+            "show",
+            one=("Steps", {"n": 3, "seconds": 0.1}),
+            two=("Steps", {"n": 20, "seconds": 0.1}),
+            sum=("Add", {"a": "one:0", "b": "two:0"}),
+            show=("Show", {"value": "sum:0"}),
+        )
+    )
+    async with asyncio.timeout(10):
+        while len(land.fleet._runs["run 1"].seats if land.fleet._runs else ()) < 2:
+            await asyncio.sleep(0.01)
+    land.near["w2"].cut = True
+    await gone(land, "w2")
+    land.fleet.left("w2")
+    async with asyncio.timeout(20):
+        assert shown(await running, "show") == [23]
+
+
+async def test_a_run_that_waits_for_a_worker_is_interrupted(land: Land) -> None:
+    near = await land.add("w1")
+    running = asyncio.create_task(land.run("w1", "slow", slow=("Steps", {"n": 400, "seconds": 0.05})))
+    await land.advances("slow")
+    near.cut = True
+    await gone(land, "w1")
+    land.matcher.settled = False
+    land.fleet.left("w1")
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    await land.engine.interrupt("run 1")
+    async with asyncio.timeout(5):
+        assert (await running).status == "cancelled"
+    assert not land.fleet._runs and not land.fleet._waiting
+
+
+async def test_a_model_of_an_earlier_servers_time_is_made_anew_elsewhere(land: Land) -> None:
+    for name in ("w1", "w2"):
+        await land.add(name)
+    thing: dict[str, tuple[str, Mapping[str, object]]] = {"thing": ("MakeThing", {"value": 4})}
+    first = await land.run("w1", "open", **thing, open=("OpenThing", {"thing": "thing:0"}))
+    assert first.failure is None
+    (fingerprint,) = [task for task, recipe in land.fleet._recipes._known.items() if recipe.task.type == "MakeThing"]
+    values = land.engine._cache.get(fingerprint)
+    assert values is not None
+    # As if another server had made it: nobody knows how.
+    land.fleet._recipes.forget(fingerprint)
+    earlier = replace(values, handles=tuple(replace(h, place=land.hosts["w1"].place + EARLIER) for h in values.handles))
+    land.fleet.holds("w1", fingerprint, earlier)
+    await land.engine.adopt(fingerprint, earlier)
+    add = ("Add", {"a": "open:0", "b": 1})
+    second = await land.run("w2", "add", **thing, open=("OpenThing", {"thing": "thing:0"}), add=add)
+    assert second.failure is None or second.failure.kind != "CannotCross"
+    third = await land.run("w2", "text", **thing, text=("Text", {"value": "thing:0"}))
+    assert third.failure is None
+
+
+async def test_what_cannot_be_stored_fails_the_step_once(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    await land.add("w1")
+    near = await land.add("w2")
+    long: dict[str, tuple[str, Mapping[str, object]]] = {"long": ("Long", {"size": 200_000})}
+    await land.run("w1", "length", **long, length=("Length", {"text": "long:0"}))
+    calls = []
+
+    async def refuses(*given: object) -> Fetched:
+        calls.append(given)
+        return Fetched(kind="NoRoom", message="there is no room")
+
+    monkeypatch.setattr(near, "store", refuses)
+    async with asyncio.timeout(10):
+        result = await land.run("w2", "text", **long, text=("Text", {"value": "long:0"}))
+    assert result.failure is not None and "there is no room" in result.failure.message
+    assert len(calls) == 1
