@@ -82,7 +82,9 @@ class Consumer:
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
-                    group.create_task(self._take_on(await self._next()))
+                    taken = await self._next()
+                    self._running[taken.job.id] = asyncio.Event()  # at once: it does not wait in the queue any more
+                    group.create_task(self._take_on(taken))
         finally:
             stop()
             self._news.close()
@@ -167,7 +169,6 @@ class Consumer:
             taken.end()
 
     async def _see_to(self, job: Job, give_turn: Callable[[], None]) -> None:
-        self._running[job.id] = asyncio.Event()
         self._bus.tell([JobTaken(job.added, job.attempts)], job.id, job.client)
         kept = None
         try:

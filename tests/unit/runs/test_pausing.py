@@ -74,6 +74,22 @@ async def test_a_waiting_job_is_paused(house: House) -> None:
     assert await house.queue.delete(["two"]) == ["two"]
 
 
+async def test_a_job_is_paused_at_the_moment_when_it_is_taken(house: House) -> None:
+    pauses: list[asyncio.Task[bool]] = []
+
+    def pause() -> None:
+        if house.queue.running() and not pauses:
+            pauses.append(asyncio.ensure_future(house.consumer.pause("one")))
+
+    stop = house.queue.watch(pause)
+    await add(house, "one", slow(1))
+    await house.settle()
+    stop()
+    assert await pauses[0]
+    assert [job.id for job in house.queue.paused()] == ["one"]
+    assert house.executor.calls == []
+
+
 async def test_what_is_not_there_cannot_be_paused_or_resumed(house: House) -> None:
     assert not await house.consumer.pause("none")
     assert not await house.consumer.resume("none")
