@@ -178,6 +178,19 @@ async def test_a_client_that_comes_back_gets_what_it_missed(served: Serving) -> 
     assert {frame["prompt_id"] for frame in frames if "prompt_id" in frame} == {second}
 
 
+async def test_the_answer_comes_before_what_is_remembered(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    async with served.client.ws_connect("/ws?clientId=mine") as socket:
+        monkeypatch.setattr(sockets, "HEAD_START", 3600.0)
+        run = await served.queue(chain(value=3), client_id="mine")
+        await ended(socket, run)  # what has to run is told as it happens
+        monkeypatch.setattr(sockets, "HEAD_START", 0.4)
+        began = loop.time()
+        again = await served.queue(chain(value=3), client_id="mine")
+        await frames_until(socket, "execution_cached", again)
+        assert loop.time() - began >= 0.4
+
+
 async def test_the_status_follows_the_queue(served: Serving) -> None:
     async with served.client.ws_connect("/ws") as socket:
         run = await served.queue(chain())

@@ -42,8 +42,8 @@ class Database:
         return await asyncio.wrap_future(self._writer.submit(work, safe=safe))
 
     def write_soon(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Let `work` write when it is its turn; what cannot be written is logged and left out."""
-        self._writer.submit(work).add_done_callback(self._noted)
+        """Let `work` write within a few milliseconds; what cannot be written is logged and left out."""
+        self._writer.submit(work, soon=True).add_done_callback(self._noted)
 
     def _noted(self, done: Future[Any]) -> None:
         error = done.exception()

@@ -5,6 +5,8 @@ Rules:
 - Nothing that waits for the disk, or for another program's lock, holds up the event loop.
 - Everything that waits when the thread is free again is one transaction: a hundred jobs that come at once share one
   wait for the disk. Where that transaction fails, each piece is tried on its own, so that none fails for another.
+- What nobody waits for goes in with the next piece that somebody does, or after `LINGER` seconds: each transaction, and
+  each waking of the thread, takes time from the event loop.
 - A piece of work that is to be `safe` is on the disk, past the loss of power, when it is done; any other has been
   handed to the system, and outlives the process.
 """
@@ -24,6 +26,8 @@ from .errors import problem_of
 
 TOGETHER = 512
 """Pieces of work in one transaction, at most."""
+LINGER = 0.005
+"""Seconds that a piece which nobody waits for may wait for company."""
 Work = Callable[[sqlite3.Connection], Any]
 
 
@@ -31,6 +35,7 @@ Work = Callable[[sqlite3.Connection], Any]
 class Piece:
     work: Work
     safe: bool
+    soon: bool
     done: Future[Any]
 
 
@@ -40,24 +45,34 @@ class Writer:
     def __init__(self, file: sqlite3.Connection, path: Path) -> None:
         self._file, self._path = file, path
         self._line: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+        self._urgent = threading.Event()
         self._safe = True
         self._thread = threading.Thread(target=self._serve, name=f"write {path.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work, *, safe: bool = False) -> Future[Any]:
-        """Let `work` write; its result, or the `DatabaseProblem` or other exception that it ended with."""
-        piece = Piece(work, safe, Future())
+    def submit(self, work: Work, *, safe: bool = False, soon: bool = False) -> Future[Any]:
+        """Let `work` write; its result, or the `DatabaseProblem` or other exception that it ended with.
+
+        `soon`: nobody waits for it.
+        """
+        piece = Piece(work, safe, soon, Future())
         self._line.put(piece)
+        if not soon:
+            self._urgent.set()
         return piece.done
 
     def close(self) -> None:
         """Write what waits, and end."""
         self._line.put(None)
+        self._urgent.set()
         self._thread.join()
         self._file.close()
 
     def _serve(self) -> None:
         while (first := self._line.get()) is not None:
+            if first.soon:
+                self._urgent.wait(LINGER)
+            self._urgent.clear()  # whatever it was set for is in the line by now
             pieces, ends = self._waiting(first)
             self._write([piece for piece in pieces if piece.done.set_running_or_notify_cancel()])
             if ends:

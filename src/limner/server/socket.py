@@ -27,7 +27,8 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from limner.comfy.frames import Frame, json_frame, status_frame
-from limner.runs import Message
+from limner.engine.events import RunStarted, StepsCached
+from limner.runs import JobTaken, Message
 
 from .answers import ApiError, whole_number
 from .auth import identity, unknown
@@ -44,7 +45,9 @@ MOST_UNSENT = 2**16
 FIRST_LOOK, LONGEST_LOOK = 0.001, 0.25
 """Seconds between two looks at whether a slow client has taken something."""
 HEAD_START = 0.003
-"""Seconds that the answer to a request has before its client's socket is told of the job: it is to be known by then."""
+"""Seconds that the answer to a request has before its client's socket is told what of the job is remembered, or that it
+has ended: a client that reads both in different threads knows the job by then. What a host has yet to run comes later
+by itself."""
 MOST_LINES = 256
 """Log lines on their way at once."""
 
@@ -180,9 +183,12 @@ class Sockets:
             self._answered.popitem(last=False)
 
     async def _let_answer_pass(self, message: Message) -> None:
-        """Wait until the answer with a job's id is there, before the first frame of the job."""
+        """Wait until the answer with a job's id is there, before the first frames that could overtake it."""
+        body = message.body
+        if isinstance(body, RunStarted | JobTaken):
+            return
         queued = self._answered.pop(message.run or "", None)
-        if queued is not None:
+        if queued is not None and not (isinstance(body, StepsCached) and not body.nodes):
             await asyncio.sleep(queued + HEAD_START - asyncio.get_running_loop().time())
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import limner.database.files
+import limner.database.writer
 from limner.database import (
     Database,
     DatabaseBusy,
@@ -70,6 +71,31 @@ async def test_what_comes_at_once_is_one_transaction(database: Database) -> None
     await asyncio.gather(first, *others)
     assert ids(database) == [str(number) for number in range(100)]
     assert begun == ["BEGIN IMMEDIATE"]
+
+
+async def test_what_nobody_waits_for_goes_with_what_somebody_does(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limner.database.writer, "LINGER", 3600)
+    begun: list[str] = []
+    await database.write(lambda file: file.set_trace_callback(begun.append))
+    for name in "abc":
+        database.write_soon(lambda file, name=name: file.execute(state(name)))
+    async with asyncio.timeout(60):
+        await database.write(lambda file: file.execute(state("d")))
+    assert ids(database) == ["a", "b", "c", "d"]
+    assert begun.count("BEGIN IMMEDIATE") == 1
+    database.write_soon(lambda file: file.execute(state("e")))
+    await asyncio.to_thread(database.close)
+    with closing(sqlite3.connect(database.path)) as file:
+        assert file.execute("SELECT count(*) FROM runs").fetchone() == (5,)
+
+
+async def test_what_nobody_waits_for_is_written_alone_in_the_end(database: Database) -> None:
+    database.write_soon(lambda file: file.execute(state("a")))
+    async with asyncio.timeout(60):
+        while not ids(database):
+            await asyncio.sleep(0.005)
 
 
 async def test_a_piece_that_fails_takes_no_other_with_it(database: Database) -> None:
