@@ -115,9 +115,9 @@ class BatchStore:
         return [BatchJob(place, job, msgspec.json.decode(given), state) for place, job, given, state in rows]
 
     def remember(self, batch: str, ended: Mapping[int, str]) -> None:
-        """Note how jobs have ended, by their places."""
+        """Note how jobs have ended, by their places; what is noted stays."""
         rows = [(state, batch, place) for place, state in ended.items()]
-        statement = "UPDATE batch_jobs SET state = ? WHERE batch = ? AND place = ?"
+        statement = "UPDATE batch_jobs SET state = ? WHERE batch = ? AND place = ? AND state = ''"
         self._database.write_soon(lambda file: file.executemany(statement, rows))
 
     async def delete(self, batch: str) -> None:
