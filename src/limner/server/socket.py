@@ -27,7 +27,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from limner.comfy.frames import Frame, json_frame, status_frame
-from limner.engine.events import RunStarted, StepsCached
+from limner.engine.events import RunStarted, StepsCached, StepStarted
 from limner.runs import JobTaken, Message
 
 from .answers import ApiError, whole_number
@@ -185,10 +185,10 @@ class Sockets:
     async def _let_answer_pass(self, message: Message) -> None:
         """Wait until the answer with a job's id is there, before the first frames that could overtake it."""
         body = message.body
-        if isinstance(body, RunStarted | JobTaken):
+        if isinstance(body, RunStarted | JobTaken) or (isinstance(body, StepsCached) and not body.ui):
             return
         queued = self._answered.pop(message.run or "", None)
-        if queued is not None and not (isinstance(body, StepsCached) and not body.nodes):
+        if queued is not None and not isinstance(body, StepStarted):  # what has to run takes longer than an answer
             await asyncio.sleep(queued + HEAD_START - asyncio.get_running_loop().time())
 
     async def close(self) -> None:
