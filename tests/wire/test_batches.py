@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from limner.accounts import Accounts, Scope
+from limner.server.routes import batches
 from limner.workflows import BatchJob, combinations, count
 from limner.workflows.batches import Batch
 from tests.support.in_process import Serving, chain, serving
@@ -136,6 +137,18 @@ async def test_how_jobs_ended_is_remembered_when_the_history_is_cleared(served: 
     async with asyncio.timeout(20):
         while (await over(served, told["id"]))["counts"].get("done") != 2:
             await asyncio.sleep(0.01)  # it is written in the background
+
+
+async def test_a_job_that_cannot_be_found_is_not_remembered_as_cancelled(
+    served: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await post(served, prompt=chain(), grid={"1.value": [1]})
+    with monkeypatch.context() as patched:
+        patched.setattr(batches, "state_of", lambda served, job: None)
+        assert (await over(served, told["id"]))["counts"]["cancelled"] == 1
+    async with asyncio.timeout(20):
+        while (await over(served, told["id"]))["counts"].get("done") != 1:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_batch_outlives_the_server(tmp_path: Path) -> None:

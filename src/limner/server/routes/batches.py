@@ -274,11 +274,10 @@ def _find(request: web.Request) -> Batch:
 def _states(served: Services, library: Library, batch: Batch) -> list[str]:
     """Of all jobs of a batch; how those have ended that have is remembered."""
     jobs = library.batches.jobs(batch.id)
-    states = [_state(served, job) for job in jobs]
-    ended = {job.place: state for job, state in zip(jobs, states, strict=True) if not job.state and state in ENDED}
-    if ended:
+    found = {job.place: state for job in jobs if not job.state and (state := state_of(served, job.job))}
+    if ended := {place: state for place, state in found.items() if state in ENDED}:
         library.batches.remember(batch.id, ended)
-    return states
+    return [job.state or found.get(job.place, GONE) for job in jobs]
 
 
 def _state(served: Services, job: BatchJob) -> str:
