@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from limner.database import DatabaseProblem
 
 from .job import Job, NewJob, Place, State
 from .order import Order
@@ -101,6 +104,10 @@ class MemoryQueue:
         self._changed()
 
     async def put_back(self, job: str, *, paused: bool = False) -> bool:
+        place = self._order.place(job)
+        if paused and place is not None and self._order.state(job) is State.RUNNING:
+            with contextlib.suppress(DatabaseProblem):  # it is noted once more below
+                await self._write_changed([(place, State.PAUSED)])
         place = self._order.pull(job, State.RUNNING)
         if place is not None:
             state = State.PAUSED if paused else State.WAITING
