@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from limner.executors.fleet.decisions import Match
 from limner.executors.fleet.dispatch import Dispatcher
 from limner.executors.fleet.facts import Capabilities, Needs
-from limner.executors.fleet.matching import Match, Matcher
+from limner.executors.fleet.matching import Matcher
 from limner.queue import MemoryQueue, NewJob, Place, State
 
 MODELS, OWNERS = 50, 7

@@ -17,8 +17,9 @@ from time import monotonic
 from limner.graph import InvalidGraph, Problem
 from limner.queue import Job, JobQueue, Place, State
 
+from .decisions import Match, Refusal
 from .fleet import Fleet
-from .matching import LOOK, MOST, Match, Refusal
+from .matching import LOOK, MOST
 
 NO_WORKER = "no_worker"
 REMEDY = "Start a worker that has what is missing (limner worker), or install it on one that is there"

@@ -37,8 +37,9 @@ from limner.graph import NodeId, NodeSchema
 
 from ..exchange import CANNOT_CROSS, EARLIER, CannotBring, Exchange, Host, wanted_by
 from ..whereabouts import Name, Wanted
+from .decisions import Decision, Match
 from .facts import Capabilities, Needs
-from .matching import Decision, Match, Matcher
+from .matching import Matcher
 from .recipes import Recipes
 from .tracks import tracks
 

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeAlias
 
 from limner.queue.job import Place
 
+from .decisions import NOBODY, Claim, Decision, Match, Refusal, Run, WorkerName, WorkerState
 from .facts import Capabilities, Model, Needs
 from .shares import Shares
 
@@ -41,62 +40,6 @@ SLOWLY = 0.1
 CRAWL = 4.0
 """A worker that is so many times slower than others keeps no job for the sake of its models."""
 
-WorkerName: TypeAlias = str
-Run: TypeAlias = str
-NOBODY: frozenset[WorkerName] = frozenset()
-
-
-@dataclass(slots=True)
-class WorkerState:
-    """`slots` jobs at a time. `speed` is how its times compare with those of others: 2 is half as fast."""
-
-    name: WorkerName
-    capabilities: Capabilities
-    slots: int = 1
-    busy: set[Run] = field(default_factory=set)
-    warm: OrderedDict[Model, None] = field(default_factory=OrderedDict)
-    draining: bool = False
-    reserve: bool = False
-    speed: float = 1.0
-
-    @property
-    def free(self) -> bool:
-        return not self.draining and len(self.busy) < self.slots
-
-    @property
-    def idle(self) -> bool:
-        return self.free and not self.reserve
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The run begins at this worker; `cold`: that has to load its models first."""
-
-    run: Run
-    worker: WorkerName
-    needs: Needs
-    cold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """No worker can run the job: `reason` says what each lacks."""
-
-    run: Run
-    reason: str
-
-
-Decision: TypeAlias = Match | Refusal
-
-
-@dataclass(slots=True)
-class _Claim:
-    """A run that has lost its worker, or wants one more."""
-
-    run: Run
-    needs: Needs
-    patient: bool = True
-
 
 class Matcher:
     """Knows workers, what they do, and what jobs need."""
@@ -110,7 +53,7 @@ class Matcher:
         self._holders: dict[Model, set[WorkerName]] = {}
         self._needs: dict[Run, Needs] = {}
         self._passed: dict[Run, int] = {}
-        self._claims: OrderedDict[Run, _Claim] = OrderedDict()
+        self._claims: OrderedDict[Run, Claim] = OrderedDict()
         self._expected: dict[WorkerName, Capabilities] = {}
         """Workers that are gone and may come back."""
         self._shares = Shares()
@@ -204,7 +147,7 @@ class Matcher:
 
     def claim(self, run: Run, needs: Needs, *, patient: bool = True) -> None:
         """A run that is under way wants a worker, before all that wait. Not `patient`: an idle one now, or none."""
-        self._claims[run] = _Claim(run, needs, patient)
+        self._claims[run] = Claim(run, needs, patient)
 
     def unclaim(self, run: Run) -> None:
         self._claims.pop(run, None)

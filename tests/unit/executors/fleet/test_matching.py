@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from limner.executors.fleet.decisions import Decision, Match, Refusal
 from limner.executors.fleet.facts import Capabilities, Needs
-from limner.executors.fleet.matching import LOOK, Decision, Match, Matcher, Refusal
+from limner.executors.fleet.matching import LOOK, Matcher
 from limner.queue import Place
 
 ANY = Capabilities(everything=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from limner.executors.fleet.decisions import Match, Refusal
 from limner.executors.fleet.facts import Capabilities, Needs
-from limner.executors.fleet.matching import LOOK, Match, Matcher, Refusal
+from limner.executors.fleet.matching import LOOK, Matcher
 from limner.queue import Place
 
 KIND = frozenset({"Kind"})
